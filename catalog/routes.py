@@ -1,0 +1,41 @@
+"""Every URL of the catalog. What stands first wins where two patterns match."""
+
+from __future__ import annotations
+
+from catalog import health
+from catalog.accounts import api as accounts
+from catalog.anime import api as anime
+from catalog.media import api as media
+
+ENDPOINTS = (
+    # /health, /openapi.json, /api/v1/app
+    health.live,
+    health.ready,
+    health.openapi,
+    health.status,
+    # /api/v1/accounts/users
+    accounts.register,
+    accounts.login,
+    accounts.logout,
+    accounts.my_profile,
+    # /api/v1/anime, what apps read
+    anime.catalog_releases,
+    anime.list_releases,
+    anime.latest_releases,
+    anime.get_episode,
+    anime.get_release,
+    # /api/v1/releases, /api/v1/episodes: what administrators write
+    anime.create_release,
+    anime.create_episode,
+    # /api/v1/media
+    media.describe_uploads,
+    media.create_upload,
+    media.upload_progress,
+    media.append_to_upload,
+    media.overridden_upload,
+    media.terminate_upload,
+    media.start_stream,
+    media.get_media,
+    media.cancel_media,
+    media.retry_media,
+)

@@ -1,0 +1,314 @@
+"""The ``kawa`` command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from config.contracts.tokens import BadClaims
+from config.launch.catalog_client import CatalogRefused, MediaNotMade, logged_in
+from config.launch.check import CheckFailed
+from config.launch.clip import NoClip
+from config.launch.demo import run_demo
+from config.launch.doctor import examine
+from config.launch.embedded.postgres import NoPostgres
+from config.launch.embedded.privileges import NoOtherUser
+from config.launch.embedded.valkey import NoRedisServer
+from config.launch.ingest import Ingested, ingest_file
+from config.launch.system import ADMIN_LOGIN, admin_password
+from config.launch.tokens import NotAToken, check, inspect, mint
+from config.launch.up import run_up
+from config.runtime.keys import KeySet
+from config.runtime.logging import setup_logging
+from config.runtime.processes import ProgramFailed, WrongUse
+from config.settings.load import Settings, settings_or_exit
+from edge.errors import EdgeError
+from transcode.errors import TranscodeError
+
+T = TypeVar("T")
+
+# What a person can do something about; anything else is a fault of ours and shows its traceback.
+_FAILURES = (
+    CatalogRefused,
+    CheckFailed,
+    EdgeError,
+    MediaNotMade,
+    NoClip,
+    NoOtherUser,
+    NoPostgres,
+    NoRedisServer,
+    NotAToken,
+    ProgramFailed,
+    TranscodeError,
+    OSError,
+)
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="kawa")
+def main() -> None:
+    """Kawa: a media streaming edge, a catalog and transcode workers.
+
+    Exit status: 0 done, 1 failed, 2 wrong use.
+    """
+
+
+@main.command()
+def up() -> None:
+    """Run the whole system on this machine; data is kept under ./var."""
+    settings = _settings("up")
+    _serve(run_up(settings))
+
+
+@main.command()
+@click.option(
+    "--file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Publish this video and not the demo's clip.",
+)
+@click.option("--check", is_flag=True, help="Play the stream through the edge, then stop.")
+def demo(file: Path | None, check: bool) -> None:
+    """Run the whole system with a real clip in it."""
+    settings = _settings("demo")
+    (_run if check else _serve)(run_demo(settings, file=file, check=check))
+
+
+@main.command()
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option("--title", help="The release's title; the file's name if there is none.")
+@click.option("--catalog", help="The catalog's URL; this machine's own if there is none.")
+@click.option("--login", default=ADMIN_LOGIN, show_default=True, help="Who uploads.")
+@click.option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Holds the password; this machine's administrator's if there is none.",
+)
+@_json_option
+def ingest(
+    files: tuple[Path, ...],
+    title: str | None,
+    catalog: str | None,
+    login: str,
+    password_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Upload, transcode and publish video files, and print where to watch them."""
+    settings = _settings("ingest")
+    at = settings.catalog.listen
+    url = catalog or f"http://{at.host}:{at.port}"
+    password = password_file.read_text().strip() if password_file else admin_password(settings)
+    _run(_ingest(url, login, password, files, title, as_json))
+
+
+async def _ingest(
+    url: str, login: str, password: str, files: tuple[Path, ...], title: str | None, as_json: bool
+) -> None:
+    failed = 0
+    async with logged_in(url, login=login, password=password) as client:
+        for path in files:
+            try:
+                _show(path, await ingest_file(client, path, title=title), as_json)
+            except (CatalogRefused, MediaNotMade) as error:
+                failed += 1
+                click.echo(f"kawa: {path}: {error}", err=True)
+    if failed:
+        raise MediaNotMade(f"{failed} of {len(files)} files were not published")
+
+
+def _show(path: Path, published: Ingested, as_json: bool) -> None:
+    playback = published.playback
+    if as_json:
+        row = {
+            "file": str(path),
+            "media_id": published.media_id,
+            "hls": playback.hls,
+            "dash": playback.dash,
+            "player": playback.player,
+            "expires_at": playback.expires_at,
+        }
+        click.echo(json.dumps(row))
+    else:
+        click.echo(f"{path}\n  player  {playback.player}\n  HLS     {playback.hls}")
+        click.echo(f"  DASH    {playback.dash}")
+
+
+@main.command()
+@_json_option
+def doctor(as_json: bool) -> None:
+    """Check this machine and say how to mend what is wrong."""
+    findings = _run(examine(_settings("doctor")))
+    if as_json:
+        rows = [
+            {"name": f.name, "good": f.good, "text": f.text, "mend": "" if f.good else f.mend}
+            for f in findings
+        ]
+        click.echo(json.dumps(rows))
+    else:
+        for finding in findings:
+            mark = "ok  " if finding.good else ("BAD " if finding.fatal else "note")
+            click.echo(f"{mark}  {finding.name:<12} {finding.text}")
+            if not finding.good and finding.mend:
+                click.echo(f"      {'':<12} {finding.mend}")
+    if any(finding.fatal and not finding.good for finding in findings):
+        raise SystemExit(1)
+
+
+@main.group()
+def token() -> None:
+    """Playback tokens: mint, inspect, verify."""
+
+
+@token.command("mint")
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--subject", default="operator", show_default=True, help="Who will watch.")
+@click.option("--minutes", default=60, show_default=True, type=click.IntRange(1, 7 * 24 * 60))
+@click.option("--max-height", type=click.IntRange(1), help="Highest picture allowed, in pixels.")
+@_json_option
+def token_mint(
+    paths: tuple[str, ...], subject: str, minutes: int, max_height: int | None, as_json: bool
+) -> None:
+    """Sign a token for paths such as /vod/MEDIA/ (each begins and ends with a slash)."""
+    settings = _settings("token")
+    try:
+        text = mint(
+            _keys(settings),
+            paths=paths,
+            subject=subject,
+            lifetime=timedelta(minutes=minutes),
+            max_height=max_height,
+        )
+    except BadClaims as error:
+        raise click.UsageError(f"these cannot be signed: {error}") from error
+    click.echo(json.dumps({"token": text}) if as_json else text)
+
+
+@token.command("inspect")
+@click.argument("text", metavar="TOKEN")
+def token_inspect(text: str) -> None:
+    """Show what a token says, without checking that it may say so."""
+    try:
+        click.echo(json.dumps(inspect(text), indent=2))
+    except NotAToken as error:
+        _fail(str(error))
+
+
+@token.command("verify")
+@click.argument("text", metavar="TOKEN")
+@click.option("--path", help="Also check that it covers this path, such as /vod/MEDIA/master.m3u8.")
+@_json_option
+def token_verify(text: str, path: str | None, as_json: bool) -> None:
+    """Check a token as the edge would now; exit status 1 if it would be refused."""
+    settings = _settings("token")
+    try:
+        result = check(text, _keys(settings), path=path, leeway=settings.tokens.leeway)
+    except EdgeError as error:
+        if as_json:
+            click.echo(json.dumps({"ok": False, "error": error.code, "message": str(error)}))
+            raise SystemExit(1) from None
+        _fail(f"{error.code}: {error}")
+    covered = result["covers"] is not False
+    if as_json:
+        click.echo(json.dumps({"ok": covered, **result}))
+    else:
+        click.echo(f"{'good' if covered else 'does not cover ' + str(path)}: {result['subject']}")
+        click.echo(f"  paths    {', '.join(result['paths'])}\n  expires  {result['expires_at']}")
+    if not covered:
+        raise SystemExit(1)
+
+
+def _become(module: str) -> None:
+    """Turn this process into one of the programs."""
+    sys.stdout.flush()
+    os.execv(sys.executable, (sys.executable, "-m", module, *sys.argv[2:]))  # noqa: S606 - no shell wanted
+
+
+@main.command()
+def edge() -> None:
+    """Run the edge alone."""
+    _become("edge")
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def catalog(arguments: tuple[str, ...]) -> None:
+    """Run the catalog alone (``kawa catalog migrate``: only bring the database up to date)."""
+    _become("catalog")
+
+
+@main.command()
+def worker() -> None:
+    """Run a transcode worker alone."""
+    _become("transcode")
+
+
+def _settings(program: str) -> Settings:
+    settings = settings_or_exit()
+    quiet = settings.log.model_copy(update={"level": "warning"})
+    setup_logging(quiet, program=program)
+    return settings
+
+
+def _keys(settings: Settings) -> KeySet:
+    try:
+        return KeySet.read(settings.keys_file)
+    except WrongUse as error:
+        click.echo(f"kawa: {error} (made by the first `kawa up`)", err=True)
+        raise SystemExit(2) from None
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work; SIGTERM and Ctrl-C end it in order, whatever it is doing."""
+    stopped: list[int] = []
+    try:
+        return asyncio.run(_stoppable(work, stopped))
+    except asyncio.CancelledError:
+        raise SystemExit(128 + stopped[0] if stopped else 1) from None
+    except WrongUse as error:
+        click.echo(f"kawa: {error}", err=True)
+        raise SystemExit(2) from None
+    except _FAILURES as error:
+        _fail(str(error) or type(error).__name__)
+
+
+def _serve(work: Coroutine[Any, Any, None]) -> None:
+    """Run something that goes on until it is told to stop: being stopped is how it succeeds."""
+    try:
+        _run(work)
+    except SystemExit as ended:
+        if ended.code not in (128 + signal.SIGTERM, 128 + signal.SIGINT):
+            raise
+
+
+async def _stoppable(work: Coroutine[Any, Any, T], stopped: list[int]) -> T:
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int) -> None:
+        if not stopped and task is not None:  # a second signal must not break the tidying up
+            stopped.append(number)
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    return await work
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"kawa: {message}", err=True)
+    raise SystemExit(1)

@@ -1,0 +1,117 @@
+"""Structured JSON logs on standard error, with the ids of what is being done and without tokens."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from contextvars import ContextVar
+from typing import Any, cast
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger
+
+from config.settings.shared import LogSettings
+
+# Ids of the work at hand; every log event inside carries those that are set.
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+SESSION_ID: ContextVar[str] = ContextVar("session_id", default="")
+JOB_ID: ContextVar[str] = ContextVar("job_id", default="")
+
+_IDS = {"request_id": REQUEST_ID, "session_id": SESSION_ID, "job_id": JOB_ID}
+
+# Tokens: in a path, in a query, as a Bearer header; and passwords in URLs.
+_SECRETS = re.compile(
+    r"(/t/)[^/\s\"']+"
+    r"|((?:token|access_token|URISigningPackage)=)[^&\s\"']+"
+    r"|(Bearer\s+)\S+"
+    r"|(\w+://[^:/@\s]*:)[^@\s]+(?=@)"
+    r"|()eyJ[\w-]+\.[\w-]+\.[\w-]+"
+)
+HIDDEN = "***"
+
+
+def hide_secrets(text: str) -> str:
+    """``text`` with every token and every password of a URL replaced."""
+    return _SECRETS.sub(
+        lambda match: (match[match.lastindex] if match.lastindex else "") + HIDDEN, text
+    )
+
+
+def setup_logging(settings: LogSettings, *, program: str) -> None:
+    """Send our own and every library's log events to standard error, one JSON object a line."""
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        _add_ids,
+        _named(program),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                _hide,
+                structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # Libraries that log every request or statement at info.
+    for name in (
+        "botocore",
+        "aiobotocore",
+        "procrastinate",
+        "alembic",
+        "asyncio",
+        "aiohttp.access",
+    ):
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """A logger whose events are a constant lower-case message with fields."""
+    return cast(FilteringBoundLogger, structlog.get_logger(name))
+
+
+def _add_ids(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    for name, variable in _IDS.items():
+        if value := variable.get():
+            event.setdefault(name, value)
+    return event
+
+
+def _named(program: str) -> structlog.typing.Processor:
+    def add(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        event["program"] = program
+        return event
+
+    return add
+
+
+def _hide(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    return {key: _hidden(value) for key, value in event.items()}
+
+
+def _hidden(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _hidden(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_hidden(item) for item in value]
+    if isinstance(value, BaseException):
+        return hide_secrets(f"{type(value).__name__}: {value}")
+    return hide_secrets(str(value))

@@ -1,0 +1,168 @@
+"""Settings that more than one program needs."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?\Z")
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Host = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+class Section(BaseModel):
+    """A frozen part of the settings that refuses names it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seconds(cls, values: object) -> object:
+        """A bare number is seconds in the environment too, where every value is text."""
+        if not isinstance(values, dict):
+            return values
+        spans = {name for name, field in cls.model_fields.items() if field.annotation is timedelta}
+        return {
+            name: float(value)
+            if name in spans and isinstance(value, str) and _NUMBER.match(value)
+            else value
+            for name, value in values.items()
+        }
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least serious log event that is written."
+    )
+
+
+class S3Settings(Section):
+    bucket: str = Field(
+        default="kawa", min_length=3, description="The bucket that holds all media."
+    )
+    endpoint: str | None = Field(
+        default=None, description="The server's URL; empty means AWS in the region."
+    )
+    region: str = Field(default="us-east-1", description="The region that requests are signed for.")
+    access_key: SecretStr | None = Field(
+        default=None, description="Access key id; empty takes the machine's own credentials."
+    )
+    secret_key: SecretStr | None = Field(default=None, description="Secret access key.")
+    path_style: bool = Field(
+        default=True, description="Put the bucket in the path, not in the host name."
+    )
+    part_bytes: int = Field(
+        default=8 * 2**20, ge=5 * 2**20, description="Size of one part of a multipart upload."
+    )
+
+
+class StorageSettings(Section):
+    kind: Literal["folder", "s3"] = Field(
+        default="folder", description="Where sources and renditions are kept."
+    )
+    folder: Path | None = Field(
+        default=None, description="The folder, for kind folder; empty means storage under var_dir."
+    )
+    s3: S3Settings = Field(default=S3Settings(), description="The bucket, for kind s3.")
+
+
+class PostgresSettings(Section):
+    dsn: SecretStr | None = Field(
+        default=None,
+        description="postgresql://user:password@host/name; empty starts an embedded server.",
+    )
+    pool_size: int = Field(default=4, ge=1, le=64, description="Most connections of one process.")
+    connect_timeout: timedelta = Field(
+        default=timedelta(seconds=5), description="Longest wait for a new connection."
+    )
+    acquire_timeout: timedelta = Field(
+        default=timedelta(seconds=2), description="Longest wait for a free connection of the pool."
+    )
+    statement_timeout: timedelta = Field(
+        default=timedelta(seconds=5), description="Longest run of one statement, on both sides."
+    )
+    idle_transaction_timeout: timedelta = Field(
+        default=timedelta(seconds=15), description="Longest idle time inside a transaction."
+    )
+
+
+class RedisSettings(Section):
+    url: SecretStr | None = Field(
+        default=None,
+        description="redis://, rediss:// or unix:// URL; empty starts an embedded Valkey.",
+    )
+    pool_size: int = Field(default=8, ge=1, le=256, description="Most connections of one process.")
+    acquire_timeout: timedelta = Field(
+        default=timedelta(milliseconds=50), description="Longest wait for a free connection."
+    )
+    connect_timeout: timedelta = Field(
+        default=timedelta(milliseconds=250), description="Longest wait for a new connection."
+    )
+    command_timeout: timedelta = Field(
+        default=timedelta(milliseconds=100), description="Longest wait for one command's answer."
+    )
+
+
+class TokenSettings(Section):
+    keys_file: Path | None = Field(
+        default=None,
+        description="JWK Set (RFC 7517) with the signing keys; empty means secrets/keys.json under var_dir.",
+    )
+    lifetime: timedelta = Field(
+        default=timedelta(hours=6),
+        gt=timedelta(0),
+        le=timedelta(days=7),
+        description="How long a playback URL works.",
+    )
+    leeway: timedelta = Field(
+        default=timedelta(seconds=30),
+        ge=timedelta(0),
+        le=timedelta(minutes=5),
+        description="How far the clocks of signer and edge may differ.",
+    )
+    remembered: int = Field(
+        default=100_000, ge=1, description="Most verified tokens that one edge process remembers."
+    )
+
+
+class ListenSettings(Section):
+    """One listening address."""
+
+    host: Host = Field(default="127.0.0.1", description="The address to listen on.")
+    port: Port = Field(default=0, description="The port to listen on; 0 takes a free one.")
+
+
+class HttpLimits(Section):
+    """What one HTTP listener accepts from a client."""
+
+    header_timeout: timedelta = Field(
+        default=timedelta(seconds=15),
+        gt=timedelta(0),
+        description="Longest time for a whole request head, and longest idle time of a connection.",
+    )
+    max_line_bytes: int = Field(default=8190, ge=1024, description="Longest request line.")
+    max_field_bytes: int = Field(default=8190, ge=1024, description="Longest header field.")
+    max_body_bytes: int = Field(default=2**20, ge=1024, description="Largest body read at once.")
+    backlog: int = Field(default=4096, ge=16, description="Connections that wait to be accepted.")
+    drain_delay: timedelta = Field(
+        default=timedelta(0),
+        ge=timedelta(0),
+        description="After SIGTERM: time not ready but still accepting, so that a balancer notices.",
+    )
+    drain_timeout: timedelta = Field(
+        default=timedelta(seconds=20),
+        gt=timedelta(0),
+        description="After SIGTERM: longest time that running requests get to end.",
+    )

@@ -1,0 +1,105 @@
+"""What happens around every request: ids, refusals as answers, the same fields on every answer, counting."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from config.runtime.access_log import FACTS
+from config.runtime.logging import REQUEST_ID, SESSION_ID, get_logger
+from edge import keys, metrics
+from edge.errors import EdgeError, MethodNotAllowed, NotFound
+from edge.handlers.strict import METHODS, refusal_of
+
+log = get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
+
+# Players run on other sites and must see ranges and caching; a token in a URL must not leave in a Referer.
+COMMON_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Accept-Ranges, Age, Content-Length, Content-Range, Date, ETag, X-Request-Id",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Referrer-Policy": "no-referrer",
+    "Timing-Allow-Origin": "*",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id, count it, and leave facts for the access log."""
+    given = request.headers.get("X-Request-Id", "")
+    request_id = given if _REQUEST_ID.match(given) else uuid.uuid4().hex
+    REQUEST_ID.set(request_id)
+    SESSION_ID.set("")
+    request[FACTS] = {"request_id": request_id}
+    request[keys.ROUTE] = "none"
+    started = time.perf_counter()
+    status_class = "aborted"
+    with metrics.REQUESTS_RUNNING.track_inprogress():
+        try:
+            response = await handler(request)
+            status_class = f"{response.status // 100}xx"
+            return response
+        finally:
+            route = request[keys.ROUTE]
+            method = request.method if request.method in METHODS else "other"
+            metrics.REQUESTS.labels(route, method, status_class).inc()
+            metrics.REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started)
+            if keys.GRANT in request:
+                request[FACTS]["session_id"] = request[keys.GRANT].session
+
+
+@web.middleware
+async def errors_to_responses(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every refusal into an answer with a code; anything unexpected into a logged 500."""
+    try:
+        refusal = refusal_of(request)
+        if refusal is not None:
+            raise refusal
+        return await handler(request)
+    except EdgeError as error:
+        return refusal_response(request, error)
+    except web.HTTPNotFound:
+        return refusal_response(request, NotFound())  # a target such as '*', which no route knows
+    except (ConnectionError, asyncio.CancelledError):
+        raise  # the client left
+    except Exception:
+        log.exception("request failed")
+        return refusal_response(request, EdgeError("Something went wrong here."))
+
+
+def refusal_response(request: web.Request, error: EdgeError) -> web.Response:
+    """The answer to a refused request."""
+    metrics.REFUSALS.labels(error.code).inc()
+    request[FACTS]["refusal"] = error.code
+    if error.__cause__ is not None and error.status >= 500:
+        log.warning("origin failed", code=error.code, cause=str(error.__cause__))
+    response = web.json_response(
+        {"error": error.code, "message": str(error)},
+        status=error.status,
+        headers={"Cache-Control": "no-store"},
+    )
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(METHODS)
+    if error.code in ("bad-request", "version-not-supported", "method-not-allowed"):
+        # What follows on this connection may be the body that we refuse to read.
+        response.force_close()
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+async def add_common_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the fields that every answer carries on an answer about to be sent."""
+    response.headers.update(COMMON_HEADERS)
+    if FACTS in request:
+        response.headers["X-Request-Id"] = request[FACTS]["request_id"]

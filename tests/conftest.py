@@ -1,0 +1,108 @@
+"""Real neighbours for tests: PostgreSQL, Valkey. Each run has its own, on Unix sockets, in its own folder."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from config.launch.embedded.postgres import embedded_postgres
+from config.launch.embedded.valkey import embedded_valkey
+from config.settings.shared import PostgresSettings, RedisSettings
+
+TEMPLATE = "kawa_template"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("KAWA_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("KAWA_CONFIG", str(tmp_path / "no-such.toml"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The connection string of a server's own database, for the whole run."""
+    with asyncio.Runner() as runner:
+        server = embedded_postgres(tmp_path_factory.mktemp("postgres"), durable=False)
+        dsn = runner.run(server.__aenter__())
+        yield dsn
+        runner.run(server.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: str) -> str:
+    """The name of a database that the catalog migrated, to be cloned."""
+    from catalog.migrate import migrate
+
+    asyncio.run(_execute(postgres_server, f"create database {TEMPLATE}"))
+    migrate(_settings(_with_database(postgres_server, TEMPLATE)))
+    return TEMPLATE
+
+
+@pytest.fixture
+async def empty_database(postgres_server: str) -> AsyncIterator[PostgresSettings]:
+    """A database with nothing in it."""
+    async for settings in _new_database(postgres_server, template="template1"):
+        yield settings
+
+
+@pytest.fixture
+async def database(postgres_server: str, migrated_template: str) -> AsyncIterator[PostgresSettings]:
+    """A migrated database of this test's own."""
+    async for settings in _new_database(postgres_server, template=migrated_template):
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Valkey for the whole run."""
+    with asyncio.Runner() as runner:
+        server = embedded_valkey(tmp_path_factory.mktemp("valkey"))
+        url = runner.run(server.__aenter__())
+        yield url
+        runner.run(server.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def redis_settings(redis_server: str) -> RedisSettings:
+    """An empty Valkey; its command limit is wide, since test machines are slow at times."""
+    from redis.asyncio import Redis
+
+    client = Redis.from_url(redis_server)
+    await client.flushall()
+    await client.aclose()
+    return RedisSettings.model_validate(
+        {"url": redis_server, "command_timeout": "PT5S", "acquire_timeout": "PT5S"}
+    )
+
+
+async def _new_database(server: str, *, template: str) -> AsyncIterator[PostgresSettings]:
+    name = f"test_{uuid.uuid4().hex}"
+    await _execute(server, f"create database {name} template {template}")
+    yield _settings(_with_database(server, name))
+    await _execute(server, f"drop database {name} with (force)")
+
+
+def _settings(dsn: str) -> PostgresSettings:
+    return PostgresSettings(dsn=SecretStr(dsn))
+
+
+def _with_database(dsn: str, name: str) -> str:
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+
+
+async def _execute(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -59,8 +59,9 @@ imports: $(VENV)/.installed ## who may import whom
 bench: setup ## the benchmarks; figures go to benchmarks/RESULTS.md
 	$(RUN) benchmarks
 
-lock: ## renew requirements.lock from pyproject.toml
-	$(BIN)/pip-compile --quiet --upgrade --all-extras --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --generate-hashes --allow-unsafe -o requirements.lock pyproject.toml
+lock: ## renew requirements.lock from pyproject.toml, for every platform at once
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --generate-hashes \
+	  --no-header --no-emit-index-url -o requirements.lock pyproject.toml
 
 clean: ## remove everything that make made (keeps ./var)
 	rm -rf $(VENV) tests/node_modules edge/player/node_modules edge/player/vendor

@@ -7,6 +7,7 @@ import asyncio
 import sys
 
 import asyncpg
+from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.accounts.bootstrap import ensure_admin
@@ -59,6 +60,7 @@ if __name__ == "__main__":
         BadKeys,
         CannotListen,
         CatalogError,
+        CommandError,
         NoDatabase,
         OSError,
         SQLAlchemyError,

@@ -91,7 +91,8 @@ def build_app(
             engine = await stack.enter_async_context(open_engine(settings.postgres))
             app[keys.UNITS] = lambda: SqlUnitOfWork(engine)
             app[keys.READINESS].checks["postgres"] = lambda: is_alive(engine)
-            app[keys.PASSWORDS] = passwords or Argon2Passwords()
+            app[keys.PASSWORDS] = hasher = passwords or Argon2Passwords()
+            await hasher.prepare()
             app[keys.ATTEMPTS] = LoginAttempts(
                 await _redis_if_any(settings, stack), per_account=catalog.login_attempts
             )
@@ -138,7 +139,7 @@ async def main(settings: Settings) -> None:
         with contextlib.closing(admin):
             async with (
                 serving(app, public, catalog.http),
-                serving(admin_app(readiness), admin, catalog.http),
+                serving(admin_app(readiness), admin, catalog.http, logged=False),
             ):
                 log.info("serving", address=str(public.getsockname()))
                 await until_stopped(readiness, catalog.http)

@@ -12,6 +12,7 @@ from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from catalog.errors import DatabaseUnavailable
+from catalog.migrate import head_revision
 from config.runtime.postgres import NoDatabase, connect_arguments, dsn_of
 from config.settings.shared import PostgresSettings
 
@@ -118,8 +119,6 @@ async def problems(settings: PostgresSettings) -> list[str]:
 
 
 async def _problems_inside(connection: asyncpg.Connection[Any]) -> list[str]:
-    from catalog.migrate import head_revision
-
     found = []
     if connection.get_server_version() < (15,):
         found.append("PostgreSQL is older than 15: use 15 or newer")
@@ -135,11 +134,12 @@ async def _problems_inside(connection: asyncpg.Connection[Any]) -> list[str]:
             return found
     elif not await connection.fetchval("select cardinality(show_trgm($1))", TRIGRAM_PROBE):
         found.append(TRIGRAM_PROBLEM)
-    if not await connection.fetchval("select to_regclass('alembic_version') is not null"):
+    revision = None
+    if await connection.fetchval("select to_regclass('alembic_version') is not null"):
+        revision = await connection.fetchval("select version_num from alembic_version")
+    if revision is None:
         found.append("the database has no tables yet: run python -m catalog migrate")
-    elif (
-        revision := await connection.fetchval("select version_num from alembic_version")
-    ) != head_revision():
+    elif revision != head_revision():
         found.append(
             f"the tables are at revision {revision}, this program needs {head_revision()}:"
             " run python -m catalog migrate"

@@ -31,4 +31,3 @@ PLAYBACK = web.AppKey("playback", Playback)
 UPLOADING = web.AppKey("uploading", Uploading)
 
 CALLER = web.RequestKey("caller", Caller)
-ROUTE = web.RequestKey[str]("route")

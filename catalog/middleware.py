@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 from catalog import keys, metrics
 from catalog.answers import answer
 from catalog.errors import CatalogError
+from config.runtime.access_log import FACTS, UNLOGGED
 from config.runtime.logging import REQUEST_ID, get_logger
 
 log = get_logger(__name__)
@@ -19,7 +20,6 @@ log = get_logger(__name__)
 # A token that a confused client put into the path or the request id.
 _LOGIN_TOKEN = re.compile(r"cat_[A-Za-z0-9_-]{16,}")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
-_MAX_LOGGED_PATH = 256
 _QUIET = ("/health/live", "/health/ready")
 
 _CORS = {
@@ -42,11 +42,14 @@ _PREFLIGHT = {
 
 @web.middleware
 async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id, and count and log its answer: never its query, its headers or its body."""
+    """Give the request an id, count its answer, and leave facts for the access log."""
     given = request.headers.get("X-Request-Id", "")
     plain = _PLAIN_ID.match(given) and not _LOGIN_TOKEN.search(given)
     request_id = given if plain else uuid.uuid4().hex
     token = REQUEST_ID.set(request_id)
+    request[FACTS] = {"request_id": request_id}
+    if request.path in _QUIET:
+        request[UNLOGGED] = True
     started = time.perf_counter()
     status = 499  # the client left, or the program stops
     try:
@@ -59,17 +62,8 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         route = _route_of(request)
         metrics.REQUESTS.labels(route, _method(request), f"{status // 100}xx").inc()
         metrics.REQUEST_SECONDS.labels(route, _method(request)).observe(seconds)
-        if request.path not in _QUIET:
-            caller = request.get(keys.CALLER)
-            log.info(
-                "request",
-                method=request.method,
-                path=_LOGIN_TOKEN.sub("cat_***", request.path[:_MAX_LOGGED_PATH]),
-                status=status,
-                seconds=round(seconds, 4),
-                peer=request.remote,
-                user=None if caller is None else caller.user.public_id,
-            )
+        if keys.CALLER in request:
+            request[FACTS]["user"] = request[keys.CALLER].user.public_id
         REQUEST_ID.reset(token)
 
 

@@ -40,6 +40,7 @@ Line = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=512),
     AfterValidator(without_controls),
 ]
+Link = Annotated[Line, StringConstraints(pattern=r"^(https?://|/)[^\s\\]+$")]
 LongText = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=20_000),

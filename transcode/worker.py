@@ -173,7 +173,7 @@ async def main(settings: Settings) -> None:
     async with (
         open_pool(settings.postgres, program="transcode") as pool,
         open_storage(settings) as storage,
-        serving(admin_app(readiness), admin, limits),
+        serving(admin_app(readiness), admin, limits, logged=False),
     ):
         jobs = JobTable(pool)
         readiness.checks["database"] = jobs.is_reachable

@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import math
 import time
+from collections.abc import Awaitable, Callable
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
@@ -18,6 +19,9 @@ from catalog import metrics
 _WINDOW_MINUTES = 15
 # One address can stand for a household or a school, so it gets more attempts than one account.
 _ATTEMPTS_PER_ADDRESS = 20
+
+# Asks one limiter; the seconds to wait, None when there is no need to.
+Question = Callable[[FixedWindowRateLimiter, RateLimitItem, str], Awaitable[int | None]]
 
 
 class LoginAttempts:
@@ -40,12 +44,17 @@ class LoginAttempts:
             self._shared = FixedWindowRateLimiter(storage)
 
     async def take(self, *, account: str, ip: str | None) -> int | None:
-        """Use up one attempt; the seconds to wait when none is left."""
-        wanted = [(self._account, _hashed(account))]
+        """Use up one attempt of the account; the seconds to wait when it or the address has none left."""
+        # Counted before the password is looked at: many tries at once are as many tries.
+        wait = await self._ask(_hit, self._account, _hashed(account))
+        if wait is None and ip is not None and stands_alone(ip):
+            wait = await self._ask(_look, self._address, ip)
+        return wait
+
+    async def failed(self, *, ip: str | None) -> None:
+        """The attempt was a bad one: the address has one less."""
         if ip is not None and stands_alone(ip):
-            wanted.append((self._address, ip))
-        waits = [await self._take(item, name) for item, name in wanted]
-        return max((wait for wait in waits if wait is not None), default=None)
+            await self._ask(_hit, self._address, ip)
 
     async def forgive(self, *, account: str) -> None:
         """The attempt was a good one: the account starts anew."""
@@ -57,18 +66,24 @@ class LoginAttempts:
             except (RedisError, OSError):
                 metrics.LIMITER_FALLBACKS.inc()
 
-    async def _take(self, item: RateLimitItem, name: str) -> int | None:
+    async def _ask(self, question: Question, item: RateLimitItem, name: str) -> int | None:
         if self._shared is not None:
             try:
-                return await _hit(self._shared, item, name)
+                return await question(self._shared, item, name)
             except (RedisError, OSError):
                 metrics.LIMITER_FALLBACKS.inc()
-        return await _hit(self._local, item, name)
+        return await question(self._local, item, name)
 
 
 async def _hit(limiter: FixedWindowRateLimiter, item: RateLimitItem, name: str) -> int | None:
-    if await limiter.hit(item, name):
-        return None
+    return None if await limiter.hit(item, name) else await _wait(limiter, item, name)
+
+
+async def _look(limiter: FixedWindowRateLimiter, item: RateLimitItem, name: str) -> int | None:
+    return None if await limiter.test(item, name) else await _wait(limiter, item, name)
+
+
+async def _wait(limiter: FixedWindowRateLimiter, item: RateLimitItem, name: str) -> int:
     window = await limiter.get_window_stats(item, name)
     return max(1, math.ceil(window.reset_time - time.time()))
 

@@ -79,7 +79,11 @@ class Passwords(Protocol):
 
 class Attempts(Protocol):
     async def take(self, *, account: str, ip: str | None) -> int | None:
-        """Use up one attempt; the seconds to wait when none is left."""
+        """Use up one attempt of the account; the seconds to wait when it or the address has none left."""
+        ...
+
+    async def failed(self, *, ip: str | None) -> None:
+        """The attempt was a bad one: the address has one less."""
         ...
 
     async def forgive(self, *, account: str) -> None:

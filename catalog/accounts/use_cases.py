@@ -92,6 +92,7 @@ async def log_in(
         user = await _find(login, uow)
     good, new_hash = await passwords.verify(password, user.password_hash if user else None)
     if user is None or not good:
+        await attempts.failed(ip=device.ip)
         metrics.LOGINS.labels("refused").inc()
         raise WrongPassword
     await attempts.forgive(account=account)

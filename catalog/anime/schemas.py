@@ -27,7 +27,7 @@ from catalog.anime.domain import (
 from catalog.anime.ports import ReleaseFilter
 from catalog.ids import new_id
 from catalog.listing import PageMeta, PageQuery
-from catalog.schemas import Image, Line, LongText
+from catalog.schemas import Image, Line, Link, LongText
 
 PublicId = Annotated[int, Field(ge=1, le=MAX_PUBLIC_ID)]
 NewAlias = Annotated[str, StringConstraints(max_length=256), AfterValidator(checked_alias)]
@@ -49,7 +49,7 @@ class ReleaseCreate(BaseModel):
     season: Season | None = None
     description: LongText = ""
     notification: Line | None = None
-    poster: Line | None = Field(default=None, description="A URL or a path on this host.")
+    poster: Link | None = Field(default=None, description="A URL or a path on this host.")
     age_rating: AgeRating = AgeRating.R16_PLUS
     publish_day: Annotated[int, Field(ge=1, le=7)] | None = Field(
         default=None, description="1 is Monday; today if left out."
@@ -58,7 +58,7 @@ class ReleaseCreate(BaseModel):
     average_duration_of_episode: Annotated[int, Field(ge=1, le=1440)] | None = Field(
         default=None, description="Minutes."
     )
-    external_player: Line | None = None
+    external_player: Link | None = None
     is_ongoing: bool = False
     is_in_production: bool = False
 
@@ -109,7 +109,7 @@ class EpisodeCreate(BaseModel):
     name_english: Line | None = None
     opening: SkipCreate = SkipCreate()
     ending: SkipCreate = SkipCreate()
-    preview: Line | None = None
+    preview: Link | None = None
     rutube_id: Line | None = None
     youtube_id: Line | None = None
     sort_order: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(

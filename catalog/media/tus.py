@@ -60,6 +60,8 @@ def metadata(headers: Headers) -> dict[str, str]:
     found: dict[str, str] = {}
     for pair in filter(None, (part.strip() for part in value.split(","))):
         name, _, encoded = pair.partition(" ")
+        if not name.isascii():
+            raise BadRequest("Upload-Metadata: names are ASCII")
         try:
             text = base64.b64decode(encoded, validate=True).decode()
         except (binascii.Error, ValueError) as error:

@@ -16,6 +16,8 @@ log = get_logger("access")
 
 # Handlers may put further fields of a request's log line here.
 FACTS: web.RequestKey[dict[str, Any]] = web.RequestKey("access_log_facts", dict)
+# Set on requests that nobody wants to read about, such as a balancer's questions for health.
+UNLOGGED: web.RequestKey[bool] = web.RequestKey("access_log_unlogged", bool)
 
 _LONGEST_FIELD = 256
 
@@ -27,6 +29,8 @@ class JsonAccessLog(AbstractAccessLogger):
         super().__init__(logger, log_format)
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        if isinstance(request, web.Request) and UNLOGGED in request:
+            return
         log.info(
             "request",
             client=_network_of(request.remote),

@@ -20,13 +20,14 @@ JOB_ID: ContextVar[str] = ContextVar("job_id", default="")
 
 _IDS = {"request_id": REQUEST_ID, "session_id": SESSION_ID, "job_id": JOB_ID}
 
-# Tokens: in a path, in a query, as a Bearer header; and passwords in URLs.
+# Tokens: in a path, in a query, as a Bearer header, of a login; and passwords in URLs.
 _SECRETS = re.compile(
     r"(/t/)[^/\s\"']+"
     r"|((?:token|access_token|URISigningPackage)=)[^&\s\"']+"
     r"|(Bearer\s+)\S+"
     r"|(\w+://[^:/@\s]*:)[^@\s]+(?=@)"
     r"|()eyJ[\w-]+\.[\w-]+\.[\w-]+"
+    r"|(cat_)[\w-]{16,}"
 )
 HIDDEN = "***"
 

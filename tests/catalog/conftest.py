@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import structlog
 from aiohttp.test_utils import TestClient, TestServer
 
 from catalog.app import build_app
+from config.runtime.access_log import JsonAccessLog
 from config.runtime.keys import make_key_file
 from config.runtime.postgres import dsn_of
 from config.settings.catalog import CatalogSettings
@@ -57,7 +59,11 @@ async def start(settings: Settings, clock: Clock) -> AsyncIterator[Start]:
 
     async def start(changed: Settings | None = None, **parts: Any) -> Api:
         app = build_app(changed or settings, clock=clock, passwords=fast_passwords(), **parts)
-        client: TestClient[Any, Any] = TestClient(TestServer(app))
+        server = TestServer(app)
+        await server.start_server(
+            access_log_class=JsonAccessLog, access_log=logging.getLogger("access")
+        )
+        client: TestClient[Any, Any] = TestClient(server)
         clients.append(client)
         await client.start_server()
         async with client.get("/openapi.json") as response:

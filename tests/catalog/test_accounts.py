@@ -228,6 +228,15 @@ async def test_the_limit_holds_against_many_tries_at_once(api: Api) -> None:
     assert sorted(reply.status for reply in replies) == [401] * 5 + [429] * 15
 
 
+async def test_two_catalogs_share_the_limit(start: Start) -> None:
+    first, second = await start(), await start()
+    await first.register("anna")
+    for api in (first, second, first, second, first):
+        assert (await api.log_in("anna", "wrong")).status == 401
+
+    assert (await second.log_in("anna")).status == 429
+
+
 async def test_a_good_login_forgives_the_failures_before(api: Api) -> None:
     await api.register("anna")
     for _ in range(3):

@@ -214,6 +214,7 @@ BAD_RELEASES: list[tuple[dict[str, Any], str]] = [
     ({"year": 99999}, "year"),
     ({"publish_day": 8}, "publish_day"),
     ({"name": {}}, "name.main"),
+    ({"poster": "javascript:alert(1)"}, "poster"),
 ]
 
 

@@ -28,12 +28,22 @@ def test_private_addresses_stand_for_many(ip: str, alone: bool) -> None:
 
 async def test_one_address_cannot_try_many_accounts() -> None:
     attempts = LoginAttempts(None, per_account=5)
+    waits = []
+    for number in range(21):
+        waits.append(await attempts.take(account=f"user{number}", ip="8.8.8.8"))
+        await attempts.failed(ip="8.8.8.8")
 
-    taken = [await attempts.take(account=f"user{n}", ip="8.8.8.8") for n in range(21)]
-
-    assert taken[:20] == [None] * 20
-    assert 0 < (taken[20] or 0) <= 15 * 60
+    assert waits[:20] == [None] * 20
+    assert 0 < (waits[20] or 0) <= 15 * 60
     assert await attempts.take(account="user0", ip="10.0.0.1") is None
+    assert await attempts.take(account="user0", ip="8.8.4.4") is None
+
+
+async def test_good_logins_use_up_nothing_of_an_address() -> None:
+    attempts = LoginAttempts(None, per_account=5)
+    for number in range(30):
+        assert await attempts.take(account=f"user{number}", ip="8.8.8.8") is None
+        await attempts.forgive(account=f"user{number}")
 
 
 async def test_a_flood_of_logins_is_refused_instead_of_queued_without_end() -> None:
@@ -77,3 +87,23 @@ async def test_nobody_has_a_password() -> None:
 
     assert await passwords.verify("secret", None) == (False, None)
     assert await passwords.verify("secret", "what is this") == (False, None)
+
+
+async def test_an_unknown_login_costs_as_many_checks_as_a_known_one() -> None:
+    checks = []
+
+    class Counting(Argon2Hasher):
+        def verify(self, password: str | bytes, hash: str | bytes) -> bool:
+            checks.append(password)
+            return super().verify(password, hash)
+
+    passwords = Argon2Passwords(
+        PasswordHash((Counting(time_cost=1, memory_cost=64, parallelism=1),))
+    )
+    await passwords.prepare()
+
+    await passwords.verify("secret", await passwords.hash("other"))
+    known = len(checks)
+    await passwords.verify("secret", None)
+
+    assert len(checks) == 2 * known

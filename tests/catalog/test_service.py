@@ -21,6 +21,7 @@ from catalog.app import openapi_document
 from catalog.routes import ENDPOINTS
 from config.runtime.keys import BadKeys, make_key_file
 from config.runtime.logging import setup_logging
+from config.runtime.metrics import render_metrics
 from config.runtime.postgres import dsn_of
 from config.settings.load import Settings
 from config.settings.shared import LogSettings, PostgresSettings, RedisSettings
@@ -98,6 +99,20 @@ async def test_errors_of_the_router_have_the_contracts_shape(api: Api) -> None:
     assert (missing.status, missing.body["code"]) == (404, "not-found")
     assert (wrong.status, wrong.headers["Allow"]) == (405, "POST")
     assert wrong.body["message"]
+
+
+async def test_metrics_name_routes_and_never_what_was_asked(admin: Api) -> None:
+    await admin("GET", "/api/v1/anime/releases/a-secret-alias")
+    await admin("PROPFIND", "/a-secret-path")
+
+    text = render_metrics().decode()
+
+    assert (
+        'catalog_requests_total{method="GET",route="/api/v1/anime/releases/{id_or_alias}",'
+        'status="4xx"}'
+    ) in text
+    assert 'catalog_requests_total{method="other",route="unmatched",status="4xx"}' in text
+    assert "a-secret" not in text
 
 
 async def test_a_mistake_of_ours_is_a_500_that_tells_nothing(admin: Api) -> None:

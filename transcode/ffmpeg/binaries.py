@@ -80,8 +80,11 @@ async def find_tools(settings: TranscodeSettings) -> Tools:
 
 async def check(settings: TranscodeSettings) -> list[Problem]:
     """What keeps this machine from transcoding: read by ``kawa doctor``."""
-    require_ffmpeg_python()
     problems: list[Problem] = []
+    try:
+        require_ffmpeg_python()
+    except ProgramMissing as error:
+        problems.append(Problem(what=str(error), mend="then install ffmpeg-python anew"))
     try:
         ffprobe = find_ffprobe(settings)
         if (await run([str(ffprobe), "-version"], timeout=_LIST_TIMEOUT)).code != 0:

@@ -5,6 +5,7 @@ import { bufferEnd } from "./stats.js";
 
 const QUIET_AFTER_MS = 2600;
 const LIVE_EDGE_SECONDS = 12;
+const LIVE_DELAY_SECONDS = 6;
 // The last frame of a track may end a little before the duration; a seek beyond it would wait for data for ever.
 const END_MARGIN_SECONDS = 0.1;
 const STEP_SECONDS = 5;
@@ -71,7 +72,7 @@ export class Controls {
     byId("unmute").addEventListener("click", () => this.#toggleMute());
     byId("fullscreen").addEventListener("click", () => this.#toggleFullscreen());
     byId("live").addEventListener("click", () => {
-      this.#video.currentTime = this.#range().end;
+      this.#seekTo(this.#range().end - LIVE_DELAY_SECONDS);
       this.#play();
     });
     byId("volume").addEventListener("input", (event) => this.#setVolume(Number(event.target.value)));

@@ -3,15 +3,23 @@
 import { EngineUnavailable, bestFirst, loadVendor, trackLabel } from "./engine.js";
 
 const MAX_RECOVERIES = 2;
+const FINAL_STATUSES = [401, 403, 410];
 const BACK_BUFFER_SECONDS = 60;
 
 /** Play `url` with hls.js. */
 export async function open({ video, url, startAt, onChange, onFailure }) {
   const Hls = await loadVendor("hls.min.js", "Hls");
   if (!Hls.isSupported()) throw new EngineUnavailable("this browser has no Media Source Extensions");
-  const hls = new Hls({ startPosition: startAt || -1, backBufferLength: BACK_BUFFER_SECONDS });
+  const hls = new Hls({
+    startPosition: startAt || -1,
+    backBufferLength: BACK_BUFFER_SECONDS,
+    // As the other engines do it: this is how the controls know a live stream.
+    liveDurationInfinity: true,
+  });
   let chosen = "auto";
   let recoveries = 0;
+  // By the kind of playlist, the last answer that no repetition will change.
+  const refused = new Map();
 
   for (const event of [
     Hls.Events.MANIFEST_PARSED,
@@ -25,7 +33,11 @@ export async function open({ video, url, startAt, onChange, onFailure }) {
     hls.on(event, onChange);
   }
   hls.on(Hls.Events.ERROR, (_event, data) => {
-    if (!data.fatal) return;
+    if (FINAL_STATUSES.includes(data.response?.code)) refused.set(data.frag?.type, data);
+    // hls.js goes on asking for many seconds after the buffer has run dry.
+    const dry = data.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR && refused.size > 0;
+    if (dry) onFailure(failureOf([...refused.values()][0], Hls));
+    if (dry || !data.fatal) return;
     if (data.type === Hls.ErrorTypes.MEDIA_ERROR && recoverable(data, Hls) && recoveries < MAX_RECOVERIES) {
       recoveries += 1;
       hls.recoverMediaError();
@@ -33,6 +45,7 @@ export async function open({ video, url, startAt, onChange, onFailure }) {
     }
     onFailure(failureOf(data, Hls));
   });
+  hls.on(Hls.Events.FRAG_BUFFERED, (_event, { frag }) => refused.delete(frag.type));
   hls.attachMedia(video);
   hls.loadSource(url);
 

@@ -58,10 +58,10 @@ def publish(folder: Path) -> None:
         "-map", "[large]", "-map", "[small]", "-map", "1:a", "-map", "2:a",
         "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
         # Key frames at equal distance, so that a player can change quality at any segment boundary.
-        "-g", "50", "-sc_threshold", "0", "-b:v:0", "600k", "-b:v:1", "200k",
+        "-g", "25", "-sc_threshold", "0", "-b:v:0", "600k", "-b:v:1", "200k",
         "-c:a", "aac", "-b:a", "64k", "-ac", "2",
         "-metadata:s:a:0", "language=ja", "-metadata:s:a:1", "language=en",
-        "-f", "dash", "-seg_duration", "2", "-use_template", "1", "-use_timeline", "0", "-hls_playlist", "1",
+        "-f", "dash", "-seg_duration", "1", "-use_template", "1", "-use_timeline", "0", "-hls_playlist", "1",
         "-adaptation_sets", "id=0,streams=v id=1,streams=2 id=2,streams=3",
         str(folder / "manifest.mpd"),
     ]
@@ -71,5 +71,8 @@ def publish(folder: Path) -> None:
     (folder / "master.m3u8").write_text(_MASTER)
     (folder / "subtitles.m3u8").write_text(_SUBTITLES_PLAYLIST)
     (folder / "subtitles.vtt").write_text(_SUBTITLES)
+    # What a live stream looks like between two segments: a playlist without an end.
+    playlist = (folder / "media_1.m3u8").read_text()
+    (folder / "live.m3u8").write_text(playlist.replace("#EXT-X-ENDLIST\n", ""))
     manifest = folder / "manifest.mpd"
     manifest.write_text(manifest.read_text().replace("</Period>", _DASH_SUBTITLES))

@@ -26,7 +26,6 @@ REFUSED = {
     "http://": "not a playback address",
     "O/": "not a playback address",
     "http://name:word@H/t/a/vod/x": "not a playback address",
-    "/t/" + "x" * 8190: "not a playback address",
 }
 
 

@@ -192,6 +192,22 @@ async def test_a_refused_autoplay_leaves_a_big_button(edge: Edge, page: Page) ->
     assert await page.evaluate("document.querySelector('#big-play').hidden")
 
 
+async def test_a_live_stream_shows_how_far_behind_it_is(edge: Edge, page: Page) -> None:
+    await page.goto(edge.url(f"{BASE}/live.m3u8"))
+    await until_playing(page, seconds=0.2)
+    live = page.locator("#live")
+    assert "at-edge" in str(await live.get_attribute("class"))
+    assert await page.locator("#total").is_hidden()
+
+    await page.keyboard.press("Home")
+    await until(page, "!document.querySelector('#live').classList.contains('at-edge')")
+    assert (await page.inner_text("#now")).startswith("-0:1")
+    await live.click()
+
+    await until(page, "document.querySelector('#live').classList.contains('at-edge')")
+    await until_playing(page, seconds=0.2)
+
+
 async def test_the_statistics_are_one_readable_line(edge: Edge, page: Page) -> None:
     await page.goto(edge.url())
     await until(page, "document.querySelector('#stats').innerText.includes(' fps')")

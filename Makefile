@@ -21,7 +21,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 # The players of the built-in page. Without them the page uses the browser's own HLS, so a failure only warns.
-edge/player/vendor/.installed: edge/player/package-lock.json | $(VENV)/.installed
+edge/player/vendor/.installed: edge/player/package-lock.json edge/player/vendor.sh | $(VENV)/.installed
 	@$(MAKE) --no-print-directory npm-ready && cd edge/player && $(NPM_CI) && sh ./vendor.sh \
 	  || echo "warning: the players could not be fetched from npm; the player page will use the browser's own HLS"
 

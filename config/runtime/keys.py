@@ -50,7 +50,7 @@ class KeySet:
             if path.stat().st_size > _MAX_FILE_BYTES:
                 raise BadKeys(f"{path}: larger than {_MAX_FILE_BYTES} bytes")
             document = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise BadKeys(f"{path}: {error}") from error
         if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
             raise BadKeys(f"{path}: not a JWK Set")
@@ -106,6 +106,8 @@ def _read_key(item: Any, path: Path) -> Key:
         key = PyJWK(item, algorithm).key
     except jwt.PyJWTError as error:
         raise BadKeys(f"{path}: key {key_id}: {error}") from error
+    except (KeyError, TypeError, ValueError):  # PyJWT does not check that every part is there
+        raise BadKeys(f"{path}: key {key_id}: a part is missing or damaged") from None
     if algorithm == "HS256":
         # RFC 7518 section 3.2: at least as long as the hash.
         if len(key) < 32:

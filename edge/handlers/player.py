@@ -25,7 +25,7 @@ _TYPES = {
 # hls.js and Shaka make blob: URLs for MediaSource and workers; streams may stand on another edge.
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "media-src 'self' blob: http: https:; connect-src *; worker-src 'self' blob:; "
+    "media-src 'self' blob: data: http: https:; connect-src *; worker-src 'self' blob:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors *"
 )
 

@@ -42,9 +42,6 @@ const BY_STATUS = new Map([
   [504, "origin-timeout"],
 ]);
 
-/** The codes that have words of their own. */
-export const KNOWN_CODES = Object.freeze(Object.keys(REASONS));
-
 /** The code for an answer that names none. */
 export function codeOfStatus(status) {
   return BY_STATUS.get(status) ?? "refused";

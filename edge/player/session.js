@@ -48,7 +48,8 @@ export class Session {
       this.#offer = offer;
       try {
         const engine = await this.#openEngine(offer, turn);
-        if (turn !== this.#turn) {
+        // It may have failed, or be wanted no more, before it was ready.
+        if (turn !== this.#turn || this.state === "error") {
           await engine.close();
           return;
         }

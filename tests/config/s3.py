@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -90,7 +91,10 @@ class S3Server:
 
     async def _pass_on(self, request: web.Request, body: bytes) -> web.StreamResponse:
         async with self._session.request(
-            request.method, self._address(request), data=body or None, headers=request.headers
+            request.method,
+            self._address(request),
+            data=io.BytesIO(body) if body else None,
+            headers=request.headers,
         ) as answer:
             headers = [
                 (name, value)

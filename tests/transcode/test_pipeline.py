@@ -249,6 +249,18 @@ async def test_segments_follow_the_setting(clip: Path, tmp_path: Path) -> None:
     assert len(made.presentation.audio[0].segments) == 3
 
 
+async def test_a_tail_of_a_few_frames_belongs_to_the_segment_before_it(tmp_path: Path) -> None:
+    clip = standard_clip(tmp_path / "clip.mp4", seconds=6.12)
+
+    made = await make_set(clip, tmp_path / "work")
+
+    assert [float(s) for s in made.presentation.video[0].seconds] == [6.12]
+    (sound,) = made.presentation.audio
+    assert len(sound.segments) == 1
+    assert rules.check(made.folder) == []
+    assert "#EXT-X-TARGETDURATION:6\n" in (made.folder / "v180" / "media.m3u8").read_text()
+
+
 async def test_progress_goes_through_every_stage(clip: Path, tmp_path: Path) -> None:
     made = await make_set(clip, tmp_path / "work")
 

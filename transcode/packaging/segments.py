@@ -25,6 +25,7 @@ from transcode.probe import AudioTrack
 from transcode.threads import Checkpoint
 
 _COPY_BYTES = 2**20
+_SHORTEST_TAIL = Fraction(49, 100)  # seconds
 
 
 def cut_video(
@@ -35,9 +36,8 @@ def cut_video(
     target = _open_folder(folder, name, track)
     segments: list[Segment] = []
     key_frames: list[KeyFrame] = []
-    gops = grid.segment_frames // grid.gop_frames
-    groups = [track.fragments[at : at + gops] for at in range(0, len(track.fragments), gops)]
     _check_gops(track, grid)
+    groups = _groups(track.fragments, grid)
     with source.open("rb") as file:
         for number, group in enumerate(groups, start=1):
             checkpoint()
@@ -62,6 +62,20 @@ def cut_video(
         frame_count=track.sample_count,
         key_frames=tuple(key_frames),
     )
+
+
+def _groups(fragments: Sequence[Fragment], grid: Grid) -> list[list[Fragment]]:
+    """The GOPs of every segment; a tail too short to stand alone belongs to the segment before it.
+
+    hls.js was seen to wait for ever at the end of a sound segment of one AAC frame. With less than half a second more
+    the segment's length still rounds to the target duration (RFC 8216 section 4.3.3.1).
+    """
+    gops = grid.segment_frames // grid.gop_frames
+    groups = [list(fragments[at : at + gops]) for at in range(0, len(fragments), gops)]
+    tail = sum(len(fragment.sizes) for fragment in groups[-1])
+    if len(groups) > 1 and tail / grid.rate < _SHORTEST_TAIL:
+        groups[-2:] = [groups[-2] + groups[-1]]
+    return groups
 
 
 def cut_audio(

@@ -29,6 +29,7 @@ from config.settings.shared import S3Settings
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_s3.type_defs import GetObjectOutputTypeDef
 
 # A missing bucket is no missing object but a mistake in the settings.
 _MISSING = {"404", "NoSuchKey", "NotFound"}
@@ -76,13 +77,14 @@ class S3Storage:
                 if _code(error) in _PAST_END:
                     return
                 raise
-            left = answer["ContentLength"]
             async with answer["Body"] as body:
-                while chunk := await body.content.read(CHUNK_BYTES):
+                # Some servers ignore ranges, and some misread 'bytes=0-0'.
+                if options.get("Range") and not _starts_at(start, answer):
+                    raise StorageError(f"{key}: the server ignored a range")
+                left = answer["ContentLength"] if stop is None else stop - start
+                while left and (chunk := await body.read(min(left, CHUNK_BYTES))):
                     left -= len(chunk)
                     yield chunk
-            if left:
-                raise ObjectChanged(key)
 
     async def write(self, key: str, body: bytes) -> ObjectInfo:
         with _translated(key):
@@ -191,6 +193,10 @@ async def open_s3_client(settings: S3Settings) -> AsyncIterator[S3Client]:
 
 def _append(file: BinaryIO, chunk: bytes, _checkpoint: Checkpoint) -> None:
     file.write(chunk)
+
+
+def _starts_at(start: int, answer: GetObjectOutputTypeDef) -> bool:
+    return answer.get("ContentRange", "").startswith(f"bytes {start}-")
 
 
 def _code(error: ClientError) -> str:

@@ -14,7 +14,7 @@ FROM ${PYTHON} AS wheels
 WORKDIR /src
 COPY requirements.lock ./
 RUN pip wheel --quiet --no-cache-dir --disable-pip-version-check --require-hashes --wheel-dir /wheels -r requirements.lock
-RUN pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action=ignore --no-index --find-links /wheels setuptools
+RUN pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action=ignore --upgrade --no-index --find-links /wheels setuptools
 COPY LICENSE README.md pyproject.toml ./
 COPY catalog catalog
 COPY config config

@@ -34,13 +34,12 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(command: str | None, settings: Settings) -> None:
+def _run(command: str | None, settings: Settings) -> int:
     if command == "admin":
         asyncio.run(_make_admin(settings))
-        return
+        return 0
     migrate(settings.postgres)
-    if command != "migrate":
-        run(lambda: main(settings))
+    return 0 if command == "migrate" else run(lambda: main(settings))
 
 
 async def _make_admin(settings: Settings) -> None:
@@ -53,7 +52,7 @@ if __name__ == "__main__":
     arguments, settings = _arguments(), settings_or_exit()
     setup_logging(settings.log, program=PROGRAM)
     try:
-        _run(arguments.command, settings)
+        sys.exit(_run(arguments.command, settings))
     except (
         asyncpg.PostgresError,
         asyncpg.InterfaceError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from transcode.threads import Checkpoint
+from config.runtime.threads import Checkpoint
 
 _CHUNK_BYTES = 2**20
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from config.contracts.jobs import JobStage
 from config.contracts.paths import DASH_MANIFEST
 from config.runtime.logging import get_logger
+from config.runtime.threads import Checkpoint, in_thread
 from config.settings.transcode import TranscodeSettings
 from transcode.errors import (
     EncodeFailed,
@@ -32,7 +33,6 @@ from transcode.packaging import dash, hls, rules
 from transcode.packaging.renditions import Presentation
 from transcode.packaging.segments import cut_audio, cut_video, segment_ends
 from transcode.probe import AudioTrack, Source, probe
-from transcode.threads import Checkpoint, in_thread
 
 log = get_logger(__name__)
 

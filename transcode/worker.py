@@ -20,6 +20,7 @@ from config.runtime.serving import Readiness, admin_app, listening_socket, servi
 from config.runtime.storage.base import Storage
 from config.runtime.storage.open import open_storage
 from config.runtime.tasks import BackgroundTasks
+from config.runtime.threads import in_thread
 from config.settings.load import Settings
 from config.settings.shared import HttpLimits
 from config.settings.transcode import TranscodeSettings
@@ -39,7 +40,6 @@ from transcode.pipeline import output_folder, room_in, transcode
 from transcode.publish import fetch, transcoded_event, upload, withdraw
 from transcode.queue import GivenBack, Retries, build_queue
 from transcode.scratch import job_folder, worker_folder
-from transcode.threads import in_thread
 
 log = get_logger(__name__)
 

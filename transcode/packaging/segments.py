@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
+from config.runtime.threads import Checkpoint
 from transcode.errors import BadTrack
 from transcode.ffmpeg.command import AAC_FRAME
 from transcode.ladder import Grid, Size
@@ -22,7 +23,6 @@ from transcode.packaging.renditions import (
     VideoRendition,
 )
 from transcode.probe import AudioTrack
-from transcode.threads import Checkpoint
 
 _COPY_BYTES = 2**20
 _SHORTEST_TAIL = Fraction(49, 100)  # seconds

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from benchmarks import start
+from benchmarks import manifests_dash, manifests_filter, manifests_hls, start
 
-BENCHMARKS = {"start": start.main}
+BENCHMARKS = {
+    "start": start.main,
+    "manifests_hls": manifests_hls.main,
+    "manifests_dash": manifests_dash.main,
+    "manifests_filter": manifests_filter.main,
+}
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 
@@ -11,8 +11,11 @@ from aiohttp import web
 from config.runtime.keys import KeySet
 from config.settings.load import Settings
 from edge import keys
+from edge.cache.manifests import ManifestCache
+from edge.cache.sources import Sources
 from edge.handlers.middleware import add_common_headers, errors_to_responses, observe
 from edge.handlers.player import ASSETS, read_assets
+from edge.manifests.limits import Limits
 from edge.origin.origins import open_origins
 from edge.routes import add_routes
 from edge.tokens.kawa import verify
@@ -39,6 +42,27 @@ def build_app(settings: Settings, *, key_set: KeySet | None = None) -> web.Appli
 
 
 async def _origins(settings: Settings, app: web.Application) -> AsyncIterator[None]:
-    async with contextlib.AsyncExitStack() as stack:
-        app[keys.ORIGINS] = await stack.enter_async_context(open_origins(settings))
-        yield
+    edge = settings.edge
+    async with open_origins(settings) as origins:
+        sources = Sources(
+            max_bytes=edge.manifest_cache_bytes,
+            default_max_age=edge.manifest_max_age.total_seconds(),
+            stale_seconds=edge.manifest_stale.total_seconds(),
+            clock=time.monotonic,
+        )
+        app[keys.ORIGINS] = origins
+        app[keys.MANIFESTS] = ManifestCache(
+            origins,
+            sources,
+            limits=Limits(
+                bytes=edge.manifest_max_bytes,
+                lines=edge.manifest_max_lines,
+                line_bytes=edge.manifest_max_line_bytes,
+                attributes=edge.manifest_max_attributes,
+                xml_depth=edge.manifest_max_depth,
+            ),
+        )
+        try:
+            yield
+        finally:
+            await app[keys.MANIFESTS].close()

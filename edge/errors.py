@@ -3,6 +3,9 @@
 * EdgeError
   + BadRequest             400
     x BadPath
+    x BadFilter
+    x BadDirective
+    x BlockedTooFar
   + NotAllowed
     x TokenMissing         401
     x TokenMalformed       403
@@ -15,11 +18,13 @@
   + Missing                404
     x UnknownOrigin
     x NotFound
+    x PatchGone            410
   x MethodNotAllowed       405
   x VersionNotSupported    505
   + OriginError            502
     x OriginFailed
     x ManifestTooLarge
+    x BadManifest
     x OriginTimeout        504
 """
 
@@ -49,6 +54,24 @@ class BadPath(BadRequest):
     """The path holds something other than plain segments."""
 
     code = "bad-path"
+
+
+class BadFilter(BadRequest):
+    """The filter is not one that this edge understands."""
+
+    code = "bad-filter"
+
+
+class BadDirective(BadRequest):
+    """A blocking-reload directive makes no sense."""
+
+    code = "bad-directive"
+
+
+class BlockedTooFar(BadRequest):
+    """The playlist that was asked for is too far in the future."""
+
+    code = "blocked-too-far"
 
 
 class NotAllowed(EdgeError):
@@ -126,6 +149,13 @@ class NotFound(Missing):
     code = "not-found"
 
 
+class PatchGone(Missing):
+    """This edge cannot make that patch: fetch the whole document."""
+
+    status = 410
+    code = "patch-gone"
+
+
 class MethodNotAllowed(EdgeError):
     """Only GET, HEAD and OPTIONS are served here."""
 
@@ -157,6 +187,12 @@ class ManifestTooLarge(OriginError):
     """The origin's manifest is larger than this edge accepts."""
 
     code = "manifest-too-large"
+
+
+class BadManifest(OriginError):
+    """The origin's manifest cannot be given to players."""
+
+    code = "bad-manifest"
 
 
 class OriginTimeout(OriginError):

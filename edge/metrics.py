@@ -30,6 +30,21 @@ BYTES_FROM_ORIGIN = Counter(
 BODIES_CUT = Counter(
     "edge_bodies_cut_total", "Bodies that ended early, so that the client can tell.", ["reason"]
 )
+MANIFEST_SECONDS = Histogram(
+    "edge_manifest_rewrite_seconds",
+    "Making one form of a manifest: filter, rewrite, compress.",
+    ["format"],
+    buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
+)
+MANIFEST_REJECTS = Counter(
+    "edge_manifest_rejects_total", "Manifests that players could not use, by reason.", ["reason"]
+)
+MANIFESTS_STALE = Counter(
+    "edge_manifest_stale_total", "Manifests served from the last good copy, the origin failing."
+)
+MANIFEST_BYTES = Gauge(
+    "edge_manifest_cache_bytes", "Memory held by manifests.", multiprocess_mode="livesum"
+)
 REQUESTS_RUNNING = Gauge(
     "edge_requests_running", "Requests being answered now.", multiprocess_mode="livesum"
 )

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
-from config.contracts import paths
 from edge.errors import BadPath
 
 _MAX_TARGET_CHARS = 8000
-# Encoded '/', '\', '%' and controls would mean one path to us and another to someone else.
-_AMBIGUOUS = re.compile(r"%(?:2[fF]|5[cC]|25|[01][0-9A-Fa-f]|7[fF])|%(?![0-9A-Fa-f]{2})")
+# RFC 3986 section 3.3: pchar, '/' and percent-encoding; '[' and ']' are seen in the wild.
+_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\[\]-]|%[0-9A-Fa-f]{2})*\Z")
+# Encoded '/', '\\' and controls would mean one path to us and another to the origin.
+_AMBIGUOUS = re.compile(r"%(?:2[fF]|5[cC]|[01][0-9A-Fa-f]|7[fF])")
+_ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_DOTS = frozenset({".", ".."})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """``/[t/{token}/]{origin}/{path…}``."""
+    """``/[t/{token}/][f/{filter}/]{origin}/{path…}[?query]``."""
 
     token: str | None
+    filter: str | None
     origin: str
-    path: str  # inside the origin, without a leading slash; '' for the origin itself
+    path: str  # inside the origin, without a leading slash; percent-encoded only where it must be
+    query: str  # as it was sent
 
     @property
     def scope(self) -> str:
@@ -32,26 +39,49 @@ def parse_target(raw: str) -> Target:
     """Read the raw request target, origin-form or absolute-form (RFC 9112 section 3.2), or raise ``BadPath``."""
     if len(raw) > _MAX_TARGET_CHARS:
         raise BadPath("The address is too long.")
-    path = _path_of(raw)
-    token = None
-    if path.startswith("t/"):
-        token, slash, path = path[2:].partition("/")
-        if not slash:
-            raise BadPath("After the token a path must follow.")
-    if _AMBIGUOUS.search(path):
+    path, _, query = _origin_form(raw).partition("?")
+    token, path = _leading(path[1:], "t/", "token")
+    words, path = _leading(path, "f/", "filter")
+    if not _PATH.match(path) or _AMBIGUOUS.search(path):
         raise BadPath
-    try:
-        decoded = unquote(path, errors="strict") if "%" in path else path
-        origin, _, rest = paths.checked_path(decoded).partition("/")
-    except (paths.BadPath, UnicodeDecodeError) as error:
-        raise BadPath from error
-    return Target(token=token, origin=origin, path=rest)
+    origin, _, rest = _normal(path).partition("/")
+    return Target(token=token, filter=words, origin=origin, path=rest, query=query)
 
 
-def _path_of(raw: str) -> str:
-    raw = raw.partition("?")[0]
+def _origin_form(raw: str) -> str:
     if raw[:7].lower() == "http://" or raw[:8].lower() == "https://":
         raw = "/" + raw.partition("://")[2].partition("/")[2]
     if not raw.startswith("/"):
         raise BadPath
-    return raw[1:]
+    return raw
+
+
+def _leading(path: str, mark: str, name: str) -> tuple[str | None, str]:
+    if not path.startswith(mark):
+        return None, path
+    value, slash, rest = path[len(mark) :].partition("/")
+    if not slash:
+        raise BadPath(f"After the {name} a path must follow.")
+    return value, rest
+
+
+def _normal(path: str) -> str:
+    """One spelling (RFC 3986 section 6.2.2): only what must be encoded is; nothing in it climbs."""
+    if "%" in path:
+        path = _ENCODED.sub(_respelt, path)
+        try:
+            unquote_to_bytes(path).decode()
+        except UnicodeDecodeError as error:
+            raise BadPath from error
+    if "." in path or "%" in path:
+        for segment in path.split("/"):
+            # What is after ';' is a parameter to some servers, and full-width dots are dots to others.
+            plain = unicodedata.normalize("NFKC", unquote(unquote(segment.partition(";")[0])))
+            if plain in _DOTS or "/" in plain or "\\" in plain or not plain.isprintable():
+                raise BadPath
+    return path
+
+
+def _respelt(match: re.Match[str]) -> str:
+    character = chr(int(match[1], 16))
+    return character if character in _UNRESERVED else match[0].upper()

@@ -10,12 +10,19 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import hypothesis
 import pytest
 from pydantic import SecretStr
 
 from config.launch.embedded.postgres import embedded_postgres
 from config.launch.embedded.valkey import embedded_valkey
 from config.settings.shared import PostgresSettings, RedisSettings
+
+# The same examples in every run: what fails here fails everywhere, and what passes goes on passing.
+# To look for new ones: HYPOTHESIS_PROFILE=search pytest …
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("search", deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 TEMPLATE = "kawa_template"
 

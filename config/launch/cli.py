@@ -10,7 +10,7 @@ import sys
 from collections.abc import Coroutine
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 import click
 
@@ -24,6 +24,7 @@ from config.launch.embedded.postgres import NoPostgres
 from config.launch.embedded.privileges import NoOtherUser
 from config.launch.embedded.valkey import NoRedisServer
 from config.launch.ingest import Ingested, ingest_file
+from config.launch.manifest import BadOption, Options, absolute, origin_of, run_source
 from config.launch.system import ADMIN_LOGIN, admin_password
 from config.launch.tokens import NotAToken, check, inspect, mint
 from config.launch.up import run_up
@@ -32,6 +33,8 @@ from config.runtime.logging import setup_logging
 from config.runtime.processes import ProgramFailed, WrongUse
 from config.settings.load import Settings, settings_or_exit
 from edge.errors import EdgeError
+from edge.manifests.errors import ManifestError
+from edge.manifests.filters.grammar import parse_filter
 from transcode.errors import TranscodeError
 
 T = TypeVar("T")
@@ -166,6 +169,84 @@ def doctor(as_json: bool) -> None:
             if not finding.good and finding.mend:
                 click.echo(f"      {'':<12} {finding.mend}")
     if any(finding.fatal and not finding.good for finding in findings):
+        raise SystemExit(1)
+
+
+@main.command()
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--base", help="The URL where the source stands; without it no URI is rewritten.")
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    metavar="NAME=URL",
+    help="An origin as the edge's settings would have it; repeatable.",
+)
+@click.option("--filter", "words", help="A filter, such as height:..720~alang:en.")
+@click.option(
+    "--ads", type=click.Choice(["off"]), default="off", show_default=True, help="Ad breaks."
+)
+@click.option(
+    "--unlisted",
+    type=click.Choice(["refuse", "leave"]),
+    default="refuse",
+    show_default=True,
+    help="A host that no origin covers.",
+)
+@click.option(
+    "--token-in",
+    type=click.Choice(["path", "query"]),
+    default="path",
+    show_default=True,
+    help="Where a player's token stands; in the query it goes into every URI.",
+)
+@click.option("--token", "text", default="TOKEN", show_default=True, help="That token.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def manifest(
+    sources: tuple[str, ...],
+    base: str | None,
+    origins: tuple[str, ...],
+    words: str | None,
+    ads: str,
+    unlisted: Literal["refuse", "leave"],
+    token_in: str,
+    text: str,
+    form: str,
+) -> None:
+    """Show what a player would get for a manifest: a file, a URL, or - for standard input."""
+    try:
+        filter_ = parse_filter(words) if words else None
+    except ManifestError as error:
+        raise click.UsageError(f"--filter: {error}") from error
+    try:
+        pairs = tuple(origin_of(text) for text in origins)
+        base = None if base is None else absolute(base, option="--base")
+    except BadOption as error:
+        raise click.UsageError(str(error)) from error
+    options = Options(
+        base=base,
+        origins=pairs,
+        filter=filter_,
+        unlisted=unlisted,
+        token=text if token_in == "query" else None,  # noqa: S105 - a place, not a password
+    )
+    _run(_manifests(sources, options, form))
+
+
+async def _manifests(sources: tuple[str, ...], options: Options, form: str) -> None:
+    failed = False
+    for source in sources:
+        row = await run_source(source, options)
+        failed = failed or row.error is not None
+        if form == "json":
+            click.echo(json.dumps(row.to_json(), ensure_ascii=False))
+        elif row.error is not None:
+            click.echo(f"kawa: {row.source}: {row.error}", err=True)
+        else:
+            sys.stdout.buffer.write(row.output)
+    if failed:
         raise SystemExit(1)
 
 

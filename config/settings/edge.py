@@ -32,7 +32,45 @@ class FolderOrigin(Section):
     public: bool = Field(default=False, description="Serve without a token.")
 
 
-OriginSettings = Annotated[StorageOrigin | FolderOrigin, Field(discriminator="kind")]
+class HttpOrigin(Section):
+    """Another HTTP server, for example a packager or a CDN."""
+
+    kind: Literal["http"] = Field(description="http: another HTTP server.")
+    url: str = Field(
+        pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$",
+        description="What the paths of this origin are relative to; its host is the only one asked.",
+    )
+    public: bool = Field(default=False, description="Serve without a token.")
+    unlisted: Literal["refuse", "leave"] = Field(
+        default="refuse",
+        description="A manifest names a host that no origin covers: refuse the manifest, or leave the URI.",
+    )
+    xlink: Literal["leave", "resolve"] = Field(
+        default="leave",
+        description="DASH xlink: leave it to the player, or put the remote part into the document.",
+    )
+    connections: int = Field(default=64, ge=1, le=4096, description="Most connections at a time.")
+    connect_timeout: timedelta = Field(
+        default=timedelta(seconds=2), gt=timedelta(0), description="Longest wait for a connection."
+    )
+    first_byte_timeout: timedelta = Field(
+        default=timedelta(seconds=10),
+        gt=timedelta(0),
+        description="Longest wait for the whole head of an answer.",
+    )
+    block_timeout: timedelta = Field(
+        default=timedelta(seconds=30),
+        gt=timedelta(0),
+        description="The same for a playlist request that the origin holds back on purpose (LL-HLS).",
+    )
+    idle_timeout: timedelta = Field(
+        default=timedelta(seconds=10),
+        gt=timedelta(0),
+        description="Longest pause inside a body.",
+    )
+
+
+OriginSettings = Annotated[StorageOrigin | FolderOrigin | HttpOrigin, Field(discriminator="kind")]
 
 
 class EdgeSettings(Section):
@@ -64,6 +102,31 @@ class EdgeSettings(Section):
     )
     manifest_max_bytes: int = Field(
         default=8 * 2**20, ge=1024, description="Largest manifest that is served."
+    )
+    manifest_max_lines: int = Field(
+        default=200_000, ge=100, description="Most lines of a playlist that is served."
+    )
+    manifest_max_line_bytes: int = Field(
+        default=64 * 2**10, ge=1024, description="Longest line of a playlist that is served."
+    )
+    manifest_max_depth: int = Field(
+        default=64, ge=8, le=256, description="Deepest nesting of an MPD that is served."
+    )
+    manifest_max_attributes: int = Field(
+        default=256, ge=16, description="Most attributes of one tag or element that is served."
+    )
+    manifest_cache_bytes: int = Field(
+        default=128 * 2**20, ge=2**20, description="Memory for manifests and their forms."
+    )
+    manifest_stale: timedelta = Field(
+        default=timedelta(seconds=60),
+        ge=timedelta(0),
+        description="How long the last good manifest is served while its origin fails.",
+    )
+    entry: Literal["redirect", "in-place"] = Field(
+        default="redirect",
+        description="A manifest asked for with a token outside the path: send the player to the path form, "
+        "or put the token into the query of every URI (for players that cannot follow).",
     )
     manifest_max_age: timedelta = Field(
         default=timedelta(seconds=2),

@@ -1,6 +1,6 @@
 """Every setting with its description and default, as example.env and as a Markdown table, made from the settings.
 
-``python -m config.settings.reference env|markdown`` prints them.
+``python -m config.settings.reference env|markdown`` prints them; ``write`` renews example.env and config/README.md.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -20,11 +21,15 @@ from config.settings.load import PREFIX, Settings
 # Stands for the name that an operator gives an entry, such as an origin's.
 ENTRY = "NAME"
 
+# Around the table in config/README.md.
+TABLE_BEGIN = "<!-- settings: begin -->\n"
+TABLE_END = "<!-- settings: end -->"
+
 _INTRODUCTION = """\
 # Every setting of Kawa with its default. Take away the '#' of a line to set it; an empty value means the default.
 # The same names work in kawa.toml (edge.listen.port) and as file names in KAWA_SECRETS_DIR (postgres__dsn);
 # the environment wins over kawa.toml, and kawa.toml over the secret files.
-# Lengths of time are seconds or ISO 8601 (PT0.1S, PT30S, P1D). Made by: python -m config.settings.reference env
+# Lengths of time are seconds or ISO 8601 (PT0.1S, PT30S, P1D). Made by: python -m config.settings.reference write
 
 # Where kawa.toml is; the default is ./kawa.toml, which need not be there.
 # KAWA_CONFIG=kawa.toml
@@ -93,13 +98,27 @@ def markdown() -> str:
     return "\n".join(rows) + "\n"
 
 
+def write(root: Path) -> None:
+    """Renew example.env and the table in config/README.md of the project in ``root``."""
+    (root / "example.env").write_text(example_env())
+    readme = root / "config" / "README.md"
+    before, _, rest = readme.read_text().partition(TABLE_BEGIN)
+    _, _, after = rest.partition(TABLE_END)
+    readme.write_text(f"{before}{TABLE_BEGIN}{markdown()}{TABLE_END}{after}")
+
+
 def main(arguments: list[str]) -> int:
-    """Print what the one argument names."""
-    makers = {"env": example_env, "markdown": markdown}
-    if len(arguments) != 1 or arguments[0] not in makers:
-        sys.stderr.write("usage: python -m config.settings.reference env|markdown\n")
-        return 2
-    sys.stdout.write(makers[arguments[0]]())
+    """Do what the one argument names."""
+    match arguments:
+        case ["env"]:
+            sys.stdout.write(example_env())
+        case ["markdown"]:
+            sys.stdout.write(markdown())
+        case ["write"]:
+            write(Path())
+        case _:
+            sys.stderr.write("usage: python -m config.settings.reference env|markdown|write\n")
+            return 2
     return 0
 
 

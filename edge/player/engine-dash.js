@@ -32,6 +32,12 @@ export async function open({ video, url, startAt, onChange, onFailure }) {
   player.on(events.ERROR, ({ error }) => {
     if (!HARMLESS.includes(error.code)) onFailure(failureOf(error));
   });
+  // It reloads a live manifest once it has seen a play event, and the one of our own play() comes before it listens.
+  const tellPlaying = () => {
+    player.off(events.STREAM_INITIALIZED, tellPlaying);
+    if (!video.paused) video.dispatchEvent(new Event("play"));
+  };
+  player.on(events.STREAM_INITIALIZED, tellPlaying);
   player.initialize(video, null, false);
   player.attachSource(url, startAt || undefined);
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-QUERY_PARAMETER = "token"
 COOKIE = "kawa_token"
 
 
@@ -20,15 +19,15 @@ class CarriedToken:
 def find_token(
     *,
     path_token: str | None,
-    query: Mapping[str, str],
+    query_token: str | None,
     headers: Mapping[str, str],
     cookies: Mapping[str, str],
 ) -> CarriedToken | None:
     """The request's token: of the path, else of the query, the Authorization header (RFC 6750), a cookie."""
     if path_token is not None:
         return CarriedToken(path_token, in_path=True)
-    if QUERY_PARAMETER in query:
-        return CarriedToken(query[QUERY_PARAMETER], in_path=False)
+    if query_token is not None:
+        return CarriedToken(query_token, in_path=False)
     scheme, _, credentials = headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return CarriedToken(credentials.strip(), in_path=False)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from config.settings.edge import FolderOrigin
 from config.settings.load import BadSettings, Settings, read_settings
-from config.settings.reference import ENTRY, example_env, groups, main, markdown
+from config.settings.reference import ENTRY, example_env, groups, main, markdown, write
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct-horse-battery"
@@ -301,15 +301,17 @@ def test_every_setting_has_a_description_and_a_line_in_example_env() -> None:
     }
 
 
-def test_example_env_is_up_to_date() -> None:
-    written = (ROOT / "example.env").read_text()
-    assert written == example_env(), "python -m config.settings.reference env > example.env"
+def test_example_env_and_the_table_in_the_readme_are_up_to_date(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    readme = (ROOT / "config" / "README.md").read_text()
+    (tmp_path / "config" / "README.md").write_text(readme)
 
+    write(tmp_path)
 
-def test_the_table_in_the_readme_is_up_to_date() -> None:
-    page = (ROOT / "config" / "README.md").read_text()
-    table = page.partition("<!-- settings: begin -->\n")[2].partition("<!-- settings: end -->")[0]
-    assert table == markdown(), "python -m config.settings.reference markdown"
+    mend = "python -m config.settings.reference write"
+    assert (ROOT / "example.env").read_text() == (tmp_path / "example.env").read_text(), mend
+    assert readme == (tmp_path / "config" / "README.md").read_text(), mend
+    assert markdown() in readme
 
 
 def test_every_line_of_example_env_means_what_is_the_case_without_it(

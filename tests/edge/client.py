@@ -21,7 +21,8 @@ class Client:
     async def ask(
         self, path: str, *, method: str = "GET", **headers: str
     ) -> tuple[int, CIMultiDict[str], bytes]:
-        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        fields = {"Accept-Encoding": "identity"}
+        fields |= {name.replace("_", "-"): value for name, value in headers.items()}
         url = URL(self._base + path, encoded=True)
         async with self._session.request(
             method, url, headers=fields, allow_redirects=False

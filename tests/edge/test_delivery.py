@@ -18,7 +18,7 @@ async def test_a_manifest_is_served_as_it_is(client: Client, mint: Mint) -> None
 
     assert (status, body) == (200, MASTER)
     assert headers["Content-Type"] == "application/vnd.apple.mpegurl"
-    assert headers["Cache-Control"] == "private, max-age=2"
+    assert headers["Cache-Control"] in ("private, max-age=2", "private, max-age=1")  # what is left
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert headers["Referrer-Policy"] == "no-referrer"
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import unquote
 
 import pytest
 from aiohttp.test_utils import TestServer
@@ -59,19 +61,26 @@ async def test_harmless_encoding_means_the_same_file(client: Client, mint: Mint)
 
 
 def test_a_target_is_read_in_both_forms() -> None:
-    expected = Target(token="a.b.c", origin="vod", path="x/y.m4s")
+    expected = Target(token="a.b.c", filter=None, origin="vod", path="x/y.m4s", query="_HLS_msn=1")
     assert parse_target("/t/a.b.c/vod/x/y.m4s?_HLS_msn=1") == expected
-    assert parse_target("http://host:80/t/a.b.c/vod/x/y.m4s") == expected
-    assert parse_target("/vod") == Target(token=None, origin="vod", path="")
+    assert parse_target("http://host:80/t/a.b.c/vod/x/y.m4s?_HLS_msn=1") == expected
+    filtered = parse_target("/t/a.b.c/f/height:..720/vod/x/y.m4s?_HLS_msn=1")
+    assert filtered == replace(expected, filter="height:..720")
+    assert parse_target("/vod").path == ""
 
 
-@given(st.text(max_size=80))
-def test_a_target_is_plain_or_refused(text: str) -> None:
+def test_one_spelling_of_a_path_is_left() -> None:
+    assert parse_target("/vod/%74itle/%e3%81%82%20b").path == "title/%E3%81%82%20b"
+
+
+@given(st.text(max_size=80) | st.text(alphabet="ab./%25efEF;:~é", max_size=40))
+def test_a_target_never_climbs(text: str) -> None:
     try:
         target = parse_target("/" + text)
     except BadPath:
         return
-    assert ".." not in target.scope.split("/")
+    decoded = unquote(unquote(target.scope))
+    assert ".." not in decoded.split("/")
     assert target.scope.isascii()
     assert target.scope.isprintable()
 

@@ -1,0 +1,115 @@
+"""What manifests have from one another: variables from their multivariant playlist, patches from their last version."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.parse import quote
+
+from edge.cache.sources import SourceKey
+from edge.errors import PatchGone
+from edge.manifests.context import Context
+from edge.manifests.dash import patch
+from edge.manifests.dash import scan as dash_scan
+from edge.manifests.hls import define, steering
+from edge.manifests.hls import scan as hls_scan
+from edge.manifests.hls.steering import NO_PATHWAYS, Pathway
+from edge.manifests.limits import Limits
+from edge.manifests.pipeline import Produced
+from edge.manifests.places import Kind
+from edge.manifests.uris import resolve
+from edge.query import PATCH
+
+if TYPE_CHECKING:
+    from edge.cache.manifests import Recipe
+
+_MAX_CHILDREN = 8192
+_EDGE = "kawa://edge/"
+_MAX_HISTORIES = 512
+_VERSIONS = 6
+_PATCH_TTL_SECONDS = 60.0
+
+V = TypeVar("V")
+
+
+class _Bounded(Generic[V]):
+    """A dictionary that forgets what was used least recently."""
+
+    def __init__(self, capacity: int) -> None:
+        self._items: OrderedDict[object, V] = OrderedDict()
+        self._capacity = capacity
+
+    def get(self, key: object) -> V | None:
+        if key in self._items:
+            self._items.move_to_end(key)
+        return self._items.get(key)
+
+    def put(self, key: object, value: V) -> None:
+        self._items[key] = value
+        self._items.move_to_end(key)
+        if len(self._items) > self._capacity:
+            self._items.popitem(last=False)
+
+
+class Lineage:
+    """Bounded memory of what one version leaves to others."""
+
+    def __init__(self) -> None:
+        self._defines: _Bounded[Mapping[str, str]] = _Bounded(_MAX_CHILDREN)
+        self._pathways: _Bounded[Mapping[str, Pathway]] = _Bounded(_MAX_CHILDREN)
+        self._versions: _Bounded[OrderedDict[str, bytes]] = _Bounded(_MAX_HISTORIES)
+
+    def defines_of(self, key: SourceKey) -> Mapping[str, str]:
+        """What a media playlist may import (RFC 8216bis section 4.4.2.3)."""
+        return self._defines.get(key[:2]) or {}
+
+    def pathways_of(self, key: SourceKey) -> Mapping[str, Pathway]:
+        """The pathways of the playlist that a steering manifest belongs to."""
+        return self._pathways.get(key[:2]) or NO_PATHWAYS
+
+    def adopt(self, key: SourceKey, body: bytes, produced: Produced, context: Context) -> None:
+        """Remember what the documents that a multivariant playlist names need to know of it."""
+        if b"#EXT-X-DEFINE" not in body and b"#EXT-X-CONTENT-STEERING" not in body:
+            return
+        playlist = hls_scan.scan(body)
+        if playlist.kind != "master":
+            return
+        exported = define.exported_defines(playlist, context)
+        pathways = steering.pathways_of(playlist, context.base or "")
+        for place in produced.places():
+            if place.kind not in (Kind.CHILD_PLAYLIST, Kind.STEERING):
+                continue
+            reference = produced.output[place.start : place.stop].decode("utf-8", "replace")
+            url = resolve(f"{_EDGE}{key[0]}/{key[1]}", reference)
+            origin, _, path = url.removeprefix(_EDGE).partition("?")[0].partition("/")
+            if place.kind is Kind.STEERING:
+                self._pathways.put((origin, path), pathways)
+            elif exported:
+                self._defines.put((origin, path), exported)
+
+    def patched(self, key: SourceKey, rest: str, recipe: Recipe, produced: Produced) -> Produced:
+        """A live MPD that says where its patches are; or the patch itself, when it was asked for and can be made."""
+        root = dash_scan.scan(produced.output, Limits()).root
+        published = root.get("publishTime")
+        if root.get("type") != "dynamic" or not published:
+            return produced
+        name = key[1].rpartition("/")[2]
+        reference = f"{name}?{rest + '&' if rest else ''}{PATCH}={quote(published, safe=':')}"
+        output = patch.advertise_patch(produced.output, reference, _PATCH_TTL_SECONDS)
+        if output == produced.output:
+            return produced  # its origin makes patches of its own
+        versions = self._versions.get((key, str(recipe.filter))) or OrderedDict()
+        versions[published] = output
+        while len(versions) > _VERSIONS:
+            versions.popitem(last=False)
+        self._versions.put((key, str(recipe.filter)), versions)
+        if recipe.patch is None:
+            # The places move by what was put before them; a token in a query is for players that know no patches.
+            return replace(produced, output=output, places=tuple)
+        old = versions.get(recipe.patch)
+        made = None if old is None else patch.make_patch(old, output)
+        if made is None:
+            raise PatchGone
+        return replace(produced, output=made, places=tuple)

@@ -1,0 +1,138 @@
+"""Answers with a manifest: the ready form for this viewer's filter, in the encoding that was asked for."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from aiohttp import hdrs, web
+
+from config.contracts.grants import Grant
+from edge import keys, metrics
+from edge.cache.conditions import Outcome, Validators, evaluate
+from edge.cache.forms import Form
+from edge.cache.manifests import Recipe, Wanted
+from edge.errors import BadFilter, TokenBadClaims
+from edge.manifests.errors import BadFilter as BadFilterText
+from edge.manifests.filters.filter import Filter, combine, from_grant
+from edge.manifests.filters.grammar import parse_filter, parse_query
+from edge.query import Query
+from edge.target import Target
+from edge.tokens.transport import CarriedToken
+
+GIVEN_UP = "Kawa-Filter-Given-Up"
+
+
+async def manifest(
+    request: web.Request,
+    target: Target,
+    query: Query,
+    wanted: Wanted,
+    carried: CarriedToken | None,
+    grant: Grant | None,
+) -> web.Response:
+    """A playlist, an MPD, a steering manifest or an asset list."""
+    settings = request.app[keys.SETTINGS]
+    chosen = filter_of(target.filter or "", query.filters, _limits_of(grant))
+    moved = carried is not None and not carried.in_path
+    if moved and settings.entry == "redirect" and carried is not None:
+        return _to_path_form(carried, target, query)
+    recipe = Recipe(filter=chosen, skip=query.skip, patch=query.patch)
+    form, fresh_seconds = await request.app[keys.MANIFESTS].form(wanted, recipe)
+    headers: dict[str, str] = {
+        hdrs.CACHE_CONTROL: _cache_control(
+            min(fresh_seconds, settings.manifest_max_age.total_seconds()),
+            public=wanted.origin.public,
+        ),
+    }
+    if form.given_up:
+        headers[GIVEN_UP] = ", ".join(form.given_up)
+    if moved and carried is not None:
+        # One viewer's own bytes: nothing that another request could be compared with.
+        headers[hdrs.CACHE_CONTROL] = "private, no-store"
+        headers[hdrs.CONTENT_TYPE] = form.content_type
+        return _counted(form.for_token(carried.text), headers)
+    return _conditional(request, form, headers)
+
+
+def _conditional(request: web.Request, form: Form, headers: dict[str, str]) -> web.Response:
+    body, described = form.chosen(request.headers)
+    headers |= described
+    validators = Validators(etag=headers["ETag"], modified_at=0)
+    conditions = {
+        name: value
+        for name, value in request.headers.items()
+        if name in (hdrs.IF_MATCH, hdrs.IF_NONE_MATCH)
+    }
+    match evaluate(conditions, validators):
+        case Outcome.NOT_MODIFIED:
+            headers.pop("Content-Type")
+            headers.pop("Content-Encoding", None)
+            return web.Response(status=304, headers=headers)
+        case Outcome.FAILED:
+            return web.Response(status=412, headers={hdrs.CACHE_CONTROL: "no-store"})
+    return _counted(body, headers)
+
+
+def _counted(body: bytes, headers: dict[str, str]) -> web.Response:
+    metrics.BYTES_SENT.labels("manifest").inc(len(body))
+    return web.Response(body=body, headers=headers)
+
+
+def _cache_control(seconds: float, *, public: bool) -> str:
+    # The URL of a protected manifest holds a token: a shared cache downstream must not keep it.
+    return f"{'public' if public else 'private'}, max-age={int(seconds)}"
+
+
+def _to_path_form(carried: CarriedToken, target: Target, query: Query) -> web.Response:
+    """Send the player to where relative URIs inherit the token."""
+    words = target.filter or ""
+    if query.filters:
+        words = str(filter_of(words, query.filters, None) or "")
+    rest = "&".join(part for part in (query.rest, query.directives) if part)
+    return web.Response(
+        status=302,
+        headers={
+            hdrs.LOCATION: f"/t/{carried.text}"
+            + (f"/f/{words}" if words else "")
+            + target.scope
+            + (f"?{rest}" if rest else ""),
+            hdrs.CACHE_CONTROL: "no-store",
+        },
+    )
+
+
+def _limits_of(grant: Grant | None) -> Filter | None:
+    if grant is None:
+        return None
+    try:
+        return _limits(grant.max_height, grant.max_bitrate, grant.languages)
+    except BadFilterText as error:
+        raise TokenBadClaims(str(error)) from error
+
+
+@lru_cache(maxsize=4096)
+def _limits(
+    max_height: int | None, max_bitrate: int | None, languages: tuple[str, ...]
+) -> Filter | None:
+    if max_height is None and max_bitrate is None and not languages:
+        return None
+    return from_grant(max_height=max_height, max_bitrate=max_bitrate, languages=languages)
+
+
+@lru_cache(maxsize=4096)
+def filter_of(
+    words: str, query: tuple[tuple[str, str], ...], limits: Filter | None
+) -> Filter | None:
+    """The filter of a path, a query and a grant together; ``BadFilter`` names what is wrong with it."""
+    try:
+        parts = [parse_filter(words)] if words else []
+        if query:
+            parts.append(parse_query(query))
+        if limits is not None:
+            parts.append(limits)
+        result = None
+        for part in parts:
+            result = part if result is None else combine(result, part)
+    except BadFilterText as error:
+        raise BadFilter(str(error)) from error
+    return result or None

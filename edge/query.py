@@ -1,0 +1,84 @@
+"""The query of a request: what is the edge's own, what is the player's, and what goes on to the origin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+from edge.errors import BadDirective
+
+TOKEN = "token"  # noqa: S105 - a parameter's name
+FILTER = "f"
+PATCH = "_kawa_patch"
+_DIRECTIVES = ("_HLS_msn", "_HLS_part", "_HLS_skip")
+_MAX_PARAMETERS = 64
+_MAX_DIGITS = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One request's query, taken apart; ``rest`` keeps its bytes and their order."""
+
+    rest: str = ""
+    token: str | None = None
+    filters: tuple[tuple[str, str], ...] = ()
+    patch: str | None = None
+    msn: int | None = None
+    part: int | None = None
+    skip: str | None = None
+
+    @property
+    def directives(self) -> str:
+        """What the origin is asked to wait for (draft-pantos-hls-rfc8216bis section 6.2.5.2)."""
+        found = [] if self.msn is None else [f"_HLS_msn={self.msn}"]
+        if self.part is not None:
+            found.append(f"_HLS_part={self.part}")
+        return "&".join(found)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The parameters that go on to the origin, decoded; the first of a name counts."""
+        found: dict[str, str] = {}
+        for item in self.rest.split("&") if self.rest else ():
+            name, _, value = item.partition("=")
+            found.setdefault(unquote_plus(name), unquote_plus(value))
+        return found
+
+
+def parse_query(raw: str) -> Query:
+    """Take a query apart; ``BadDirective`` for a blocking-reload directive that makes no sense."""
+    rest: list[str] = []
+    filters: list[tuple[str, str]] = []
+    own: dict[str, str] = {}
+    for item in raw.split("&")[:_MAX_PARAMETERS] if raw else ():
+        name, _, value = item.partition("=")
+        if name == FILTER or name.startswith(FILTER + "."):
+            filters.append((name, unquote_plus(value)))
+        elif name in (TOKEN, PATCH) or name in _DIRECTIVES:
+            own.setdefault(name, unquote_plus(value))
+        elif not name.startswith("_HLS_"):  # reserved by the specification, and not for origins
+            rest.append(item)
+    msn, part = _number(own, "_HLS_msn"), _number(own, "_HLS_part")
+    if part is not None and msn is None:
+        raise BadDirective("_HLS_part needs _HLS_msn.")
+    skip = own.get("_HLS_skip")
+    if skip not in (None, "YES", "v2"):
+        raise BadDirective("_HLS_skip is YES or v2.")
+    return Query(
+        rest="&".join(rest),
+        token=own.get(TOKEN),
+        filters=tuple(filters),
+        patch=own.get(PATCH),
+        msn=msn,
+        part=part,
+        skip=skip,
+    )
+
+
+def _number(own: dict[str, str], name: str) -> int | None:
+    value = own.get(name)
+    if value is None:
+        return None
+    if not value.isascii() or not value.isdigit() or len(value) > _MAX_DIGITS:
+        raise BadDirective(f"{name} is a whole number.")
+    return int(value)

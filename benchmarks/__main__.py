@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from benchmarks import manifests_dash, manifests_filter, manifests_hls, start
+from benchmarks import manifests_dash, manifests_filter, manifests_hls, manifests_memory, start
 
 BENCHMARKS = {
     "start": start.main,
     "manifests_hls": manifests_hls.main,
     "manifests_dash": manifests_dash.main,
+    "manifests_memory": manifests_memory.main,
     "manifests_filter": manifests_filter.main,
 }
 

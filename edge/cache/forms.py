@@ -36,13 +36,13 @@ class Form:
     etag: str
     format: Format
     content_type: str
-    places: Callable[[], tuple[Place, ...]]
+    places: tuple[Place, ...]  # only kept where a token must go into every URI
     given_up: tuple[str, ...]
 
     @property
     def size_bytes(self) -> int:
         encoded = sum(len(body) for _, body in self.encoded)
-        return len(self.body) + encoded + 512
+        return len(self.body) + encoded + 64 * len(self.places) + 512
 
     def chosen(self, request: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
         """The body for a request and the fields that say which it is (RFC 9110 sections 8.4, 12.5.3)."""
@@ -57,10 +57,10 @@ class Form:
 
     def for_token(self, token: str) -> bytes:
         """The body for a player that cannot use the path form: the token in the query of every URI."""
-        return with_query_token(self.body, self.places(), token, xml=self.format is Format.DASH)
+        return with_query_token(self.body, self.places, token, xml=self.format is Format.DASH)
 
 
-def make_form(produced: Produced, *, is_patch: bool = False) -> Form:
+def make_form(produced: Produced, *, is_patch: bool = False, with_places: bool = False) -> Form:
     """Compress and name what was produced."""
     body = produced.output
     encoded = []
@@ -75,7 +75,7 @@ def make_form(produced: Produced, *, is_patch: bool = False) -> Form:
         etag=f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"',
         format=produced.format,
         content_type=_PATCH_TYPE if is_patch else _TYPES[produced.format],
-        places=produced.places,
+        places=produced.places() if with_places else (),
         given_up=produced.given_up,
     )
 

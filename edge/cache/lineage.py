@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from edge.cache.manifests import Recipe
 
 _MAX_CHILDREN = 8192
-_EDGE = "kawa://edge/"
-_MAX_HISTORIES = 512
+_EDGE = "http://edge.invalid/"
+_MAX_HISTORIES = 64
+_MAX_HISTORY_BYTES = 512 * 1024  # of one version: larger documents get no patches
 _VERSIONS = 6
 _PATCH_TTL_SECONDS = 60.0
 
@@ -91,6 +92,8 @@ class Lineage:
 
     def patched(self, key: SourceKey, rest: str, recipe: Recipe, produced: Produced) -> Produced:
         """A live MPD that says where its patches are; or the patch itself, when it was asked for and can be made."""
+        if len(produced.output) > _MAX_HISTORY_BYTES:
+            return produced
         root = dash_scan.scan(produced.output, Limits()).root
         published = root.get("publishTime")
         if root.get("type") != "dynamic" or not published:

@@ -48,6 +48,9 @@ class Recipe:
     filter: Filter | None = None
     skip: str | None = None  # the value of _HLS_skip: a delta update
     patch: str | None = None  # publishTime of the MPD that the player has
+    in_path: bool = (
+        True  # the token; in the query it must go into every URI, which patches would not do
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +155,7 @@ class ManifestCache:
         with _usable():
             produced = await self._for(wanted, source.document, recipe)
             is_patch = recipe.patch is not None and b"<Patch" in produced.output[:1024]
-            form = make_form(produced, is_patch=is_patch)
+            form = make_form(produced, is_patch=is_patch, with_places=not recipe.in_path)
         metrics.MANIFEST_SECONDS.labels(produced.format.value).observe(
             time.perf_counter() - started
         )
@@ -170,7 +173,7 @@ class ManifestCache:
         produced = await self._produce(wanted, document, body, recipe.filter)
         if produced.format is Format.HLS:
             self._lineage.adopt(wanted.key, body, produced, self._context(wanted, document))
-        elif produced.format is Format.DASH:
+        elif produced.format is Format.DASH and recipe.in_path:
             return self._lineage.patched(wanted.key, wanted.query.rest, recipe, produced)
         return produced
 

@@ -36,7 +36,7 @@ async def manifest(
     moved = carried is not None and not carried.in_path
     if moved and settings.entry == "redirect" and carried is not None:
         return _to_path_form(carried, target, query)
-    recipe = Recipe(filter=chosen, skip=query.skip, patch=query.patch)
+    recipe = Recipe(filter=chosen, skip=query.skip, patch=query.patch, in_path=not moved)
     form, fresh_seconds = await request.app[keys.MANIFESTS].form(wanted, recipe)
     headers: dict[str, str] = {
         hdrs.CACHE_CONTROL: _cache_control(

@@ -22,6 +22,8 @@ from edge.manifests.hls.steering import NO_PATHWAYS, Pathway
 from edge.manifests.limits import Limits
 from edge.manifests.places import Place
 
+_SPACE = b"\xef\xbb\xbf \t\r\n"  # and a byte-order mark
+
 
 class Format(StrEnum):
     """What kind of document the bytes are."""
@@ -46,12 +48,12 @@ class Produced:
 
 def format_of(data: bytes) -> Format:
     """What a document is, by its first bytes; ``NotAManifest`` if it is none of ours."""
-    start = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
+    start = data[:4096].lstrip(_SPACE)
     if start.startswith(b"#") or b"#EXTM3U" in start:
         return Format.HLS
     if start.startswith((b"<", b"\xff\xfe", b"\xfe\xff")):
         return Format.DASH
-    if start.startswith(b"{"):
+    if start.startswith((b"{", b"[")):
         return Format.JSON
     raise NotAManifest
 
@@ -70,6 +72,9 @@ def produce(
     """
     limits = limits or Limits()
     format_ = format_of(data)
+    if format_ is Format.JSON and data.lstrip(_SPACE).startswith(b"["):
+        # Steering manifests and asset lists are objects; other JSON is none of ours and stays.
+        return _produced(format_, data, Rewritten(output=data, edits=(), places=()))
     if format_ is Format.JSON:
         return _produced(format_, data, steering.rewrite(data, context, limits, pathways=pathways))
     chosen = None

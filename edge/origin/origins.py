@@ -46,8 +46,8 @@ class FileOrigin:
 
     @property
     def base(self) -> str:
-        """A URL of our own making: what relative references of its manifests start from."""
-        return f"kawa://{self.name}/"
+        """A URL that nobody can fetch (RFC 2606): what relative references of its manifests start from."""
+        return f"http://{self.name}.origin.invalid/"
 
     async def document(
         self,

@@ -8,6 +8,12 @@ from multidict import CIMultiDict
 from yarl import URL
 
 SEGMENT = bytes(range(256)) * 4000  # 1 024 000 bytes
+MPD = (
+    b'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" profiles="urn:mpeg:dash:profile:isoff-live:2011">'
+    b'<Period id="0"><AdaptationSet mimeType="video/mp4"><SegmentTemplate media="$RepresentationID$/$Number$.m4s" '
+    b'initialization="$RepresentationID$/init.mp4" duration="6"/><Representation id="v" bandwidth="1"/>'
+    b"</AdaptationSet></Period></MPD>"
+)
 MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv/media.m3u8\n"
 
 

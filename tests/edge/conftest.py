@@ -15,7 +15,7 @@ from config.contracts.tokens import PlaybackClaims
 from config.runtime.keys import KeySet, make_key_file
 from config.settings.load import Settings
 from edge.app import build_app
-from tests.edge.client import MASTER, SEGMENT, Client
+from tests.edge.client import MASTER, MPD, SEGMENT, Client
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def title(settings: Settings) -> Path:
     folder = settings.storage_folder / "media" / "title"
     (folder / "v").mkdir(parents=True)
     (folder / "master.m3u8").write_bytes(MASTER)
-    (folder / "manifest.mpd").write_bytes(b"<MPD/>")
+    (folder / "manifest.mpd").write_bytes(MPD)
     (folder / "v" / "1.m4s").write_bytes(SEGMENT)
     (folder / "v" / "init.mp4").write_bytes(b"init")
     (folder / "v" / "empty.m4s").write_bytes(b"")

@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge.client import MASTER, SEGMENT, Client
+from tests.edge.client import MASTER, MPD, SEGMENT, Client
 
 Mint = Callable[..., str]
+
+
+async def test_an_mpd_of_storage_is_served_as_it_is(client: Client, mint: Mint) -> None:
+    status, headers, body = await client.ask(f"/t/{mint()}/vod/title/manifest.mpd")
+    assert (status, body) == (200, MPD)
+    assert headers["Content-Type"] == "application/dash+xml"
 
 
 async def test_a_manifest_is_served_as_it_is(client: Client, mint: Mint) -> None:

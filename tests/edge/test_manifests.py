@@ -249,3 +249,32 @@ async def test_a_playlist_without_a_name_is_known_by_its_type(
     _, headers, body = await client.ask(f"/t/{mint('/')}/cdn/show/live")
     assert headers["Content-Type"] == "application/vnd.apple.mpegurl"
     assert body.replace(b"./segment", b"segment") == MEDIA
+
+
+LIVE = b"""<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" id="a" type="dynamic" publishTime="2026-01-01T00:00:00Z">
+<Period id="1"><AdaptationSet mimeType="video/mp4"><SegmentTemplate media="$Number$.m4s" initialization="i.mp4"/>
+<Representation id="v" bandwidth="1"/></AdaptationSet></Period></MPD>"""
+
+
+@pytest.mark.parametrize("client", [{"entry": "in-place"}], indirect=True)
+async def test_a_live_mpd_has_the_token_in_every_uri_where_it_cannot_be_inherited(
+    client: Client, mint: Mint, origin: Origin
+) -> None:
+    token = mint("/")
+    origin.files["/show/live.mpd"] = LIVE
+    _, _, body = await client.ask(f"/cdn/show/live.mpd?token={token}")
+    assert f'media="$Number$.m4s?token={token}"'.encode() in body
+    assert b"PatchLocation" not in body
+    _, _, body = await client.ask(f"/t/{token}/cdn/show/live.mpd")
+    assert b'media="$Number$.m4s"' in body
+    assert b"PatchLocation" in body
+
+
+async def test_json_that_is_no_document_of_ours_passes_as_it_is(
+    client: Client, mint: Mint, origin: Origin
+) -> None:
+    origin.headers["Content-Type"] = "application/json"
+    for body in (b'[{"t": 1}]', b'{"thumbnails": ["https://nowhere.example/1.jpg"]}'):
+        origin.files["/show/t.json"] = body
+        path = f"/t/{mint('/')}/cdn/show/t.json?{len(body)}"
+        assert (await client.ask(path))[2] == body

@@ -34,6 +34,7 @@ PROGRAMS = ("edge", "catalog", "worker")
 # What lies in the packages and is no part of a running program.
 NOT_INSTALLED = {
     ".npmrc",
+    "FILTERS.md",
     "README.md",
     "package-lock.json",
     "package.json",

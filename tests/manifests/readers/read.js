@@ -13,7 +13,7 @@ let worker = null;
 
 function started() {
   worker ??= new Worker(require.resolve("./worker.js"), {
-    workerData: { library },
+    workerData: { reader: library },
     resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB },
     stdout: true, // what libraries print is not part of the answer
     stderr: true,

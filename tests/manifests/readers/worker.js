@@ -1,7 +1,7 @@
 "use strict";
 const { parentPort, workerData } = require("node:worker_threads");
 
-const { read } = require(`./${workerData.library}.js`);
+const { read } = require(`./${workerData.reader}.js`);
 
 parentPort.on("message", ({ text, url }) => {
   let answer;

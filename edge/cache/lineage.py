@@ -16,7 +16,6 @@ from edge.manifests.dash import scan as dash_scan
 from edge.manifests.hls import define, steering
 from edge.manifests.hls import scan as hls_scan
 from edge.manifests.hls.steering import NO_PATHWAYS, Pathway
-from edge.manifests.limits import Limits
 from edge.manifests.pipeline import Produced
 from edge.manifests.places import Kind
 from edge.manifests.uris import resolve
@@ -94,9 +93,9 @@ class Lineage:
         """A live MPD that says where its patches are; or the patch itself, when it was asked for and can be made."""
         if len(produced.output) > _MAX_HISTORY_BYTES:
             return produced
-        root = dash_scan.scan(produced.output, Limits()).root
-        published = root.get("publishTime")
-        if root.get("type") != "dynamic" or not published:
+        root = dash_scan.root_of(produced.output)
+        published = None if root is None else root.get("publishTime")
+        if root is None or root.get("type") != "dynamic" or not published:
             return produced
         name = key[1].rpartition("/")[2]
         reference = f"{name}?{rest + '&' if rest else ''}{PATCH}={quote(published, safe=':')}"

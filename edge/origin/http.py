@@ -20,7 +20,7 @@ from aiohttp import (
 )
 from yarl import URL
 
-from config.settings.edge import HttpOrigin as HttpOriginSettings
+from config.settings.origins import HttpOrigin as HttpOriginSettings
 from edge import metrics
 from edge.errors import ManifestTooLarge, NotFound, OriginFailed, OriginTimeout
 from edge.origin.documents import Document

@@ -18,9 +18,9 @@ from config.runtime.storage.base import (
 )
 from config.runtime.storage.folder import FolderStorage
 from config.runtime.storage.open import open_storage
-from config.settings.edge import FolderOrigin, StorageOrigin
-from config.settings.edge import HttpOrigin as HttpOriginSettings
 from config.settings.load import Settings
+from config.settings.origins import FolderOrigin, StorageOrigin
+from config.settings.origins import HttpOrigin as HttpOriginSettings
 from edge import metrics
 from edge.errors import (
     BadPath,

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from config.settings.edge import FolderOrigin
 from config.settings.load import BadSettings, Settings, read_settings
+from config.settings.origins import FolderOrigin
 from config.settings.reference import ENTRY, example_env, groups, main, markdown, write
 
 ROOT = Path(__file__).parents[2]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import secrets
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -9,21 +12,41 @@ from functools import partial
 from aiohttp import web
 
 from config.runtime.keys import KeySet
+from config.runtime.tasks import BackgroundTasks
 from config.settings.load import Settings
 from edge import keys
+from edge.cache.calls import Calls
+from edge.cache.documents import Documents
 from edge.cache.manifests import ManifestCache
+from edge.cache.prefetch.prefetcher import Prefetcher
+from edge.cache.shared import SharedCache
+from edge.cache.shelf import Shelf
 from edge.cache.sources import Sources
+from edge.cache.stored import Stored
+from edge.cache.tiers.disk import DiskTier
+from edge.cache.tiers.memory import MemoryTier
+from edge.cache.upstreams import Upstreams
 from edge.handlers.middleware import add_common_headers, errors_to_responses, observe
 from edge.handlers.player import ASSETS, read_assets
+from edge.lane.setup import add_lane
 from edge.manifests.limits import Limits
 from edge.origin.origins import open_origins
+from edge.peers.keys import PEERS, PURGEABLE
+from edge.peers.peers import Peers
 from edge.routes import add_routes
 from edge.tokens.kawa import verify
 from edge.tokens.verified import VerifiedTokens
 
+_COUNT_SECONDS = 5.0
 
-def build_app(settings: Settings, *, key_set: KeySet | None = None) -> web.Application:
-    """The public application; tests may pass their own keys."""
+
+def build_app(
+    settings: Settings, *, key_set: KeySet | None = None, carry_secret: str | None = None
+) -> web.Application:
+    """The public application; tests may pass their own keys.
+
+    ``carry_secret`` is what workers of one edge share when the settings have no ``carry_key``.
+    """
     app = web.Application(
         middlewares=[observe, errors_to_responses],
         client_max_size=settings.edge.http.max_body_bytes,
@@ -34,35 +57,89 @@ def build_app(settings: Settings, *, key_set: KeySet | None = None) -> web.Appli
         capacity=settings.tokens.remembered,
         leeway_seconds=settings.tokens.leeway.total_seconds(),
     )
+    add_lane(app, settings.edge, app[keys.TOKENS])
     app[ASSETS] = read_assets()
-    app.cleanup_ctx.append(partial(_origins, settings))
+    app[keys.CLOCK] = time.time
+    app[PEERS] = Peers.alone()  # until the process knows its siblings
+    app[PURGEABLE] = []
+    app.cleanup_ctx.append(partial(_cache, settings))
+    app.cleanup_ctx.append(partial(_origins, settings, carry_secret))
     app.on_response_prepare.append(add_common_headers)
     add_routes(app)
     return app
 
 
-async def _origins(settings: Settings, app: web.Application) -> AsyncIterator[None]:
+async def _cache(settings: Settings, app: web.Application) -> AsyncIterator[None]:
+    """The shared cache: this process's part of the memory and of the folder."""
+    edge, cache = settings.edge, settings.edge.cache
+    peers = app[PEERS]
+    memory: MemoryTier[Stored] = MemoryTier(max_bytes=cache.memory_bytes // peers.count)
+    async with contextlib.AsyncExitStack() as stack:
+        disk = None
+        if cache.folder is not None:
+            disk = await stack.enter_async_context(
+                await DiskTier.open(
+                    cache.folder,
+                    max_bytes=cache.disk_bytes // peers.count,
+                    owns=peers.is_mine,
+                    slot=peers.slot,
+                )
+            )
+        shared = SharedCache(Shelf(memory, disk), cache, clock=app[keys.CLOCK], name="kawa")
+        stack.push_async_callback(shared.close)
+        app[keys.CACHE] = shared
+        app[keys.CALLS] = Calls.of(edge, Upstreams(peers))
+        app[keys.NODE] = edge.node or f"kawa-{secrets.token_hex(4)}"
+        app[PURGEABLE].append(shared)
+        tasks = await stack.enter_async_context(BackgroundTasks())
+        tasks.start("count the cache", partial(_count, shared))
+        yield
+
+
+async def _count(shared: SharedCache) -> None:
+    while True:
+        shared.count()
+        await asyncio.sleep(_COUNT_SECONDS)
+
+
+async def _origins(
+    settings: Settings, carry_secret: str | None, app: web.Application
+) -> AsyncIterator[None]:
     edge = settings.edge
-    async with open_origins(settings) as origins:
+    async with open_origins(settings, carry_secret=carry_secret) as origins:
         sources = Sources(
             max_bytes=edge.manifest_cache_bytes,
             default_max_age=edge.manifest_max_age.total_seconds(),
             stale_seconds=edge.manifest_stale.total_seconds(),
             clock=time.monotonic,
         )
+        limits = Limits(
+            bytes=edge.manifest_max_bytes,
+            lines=edge.manifest_max_lines,
+            line_bytes=edge.manifest_max_line_bytes,
+            attributes=edge.manifest_max_attributes,
+            xml_depth=edge.manifest_max_depth,
+        )
+        prefetcher = Prefetcher(
+            app[keys.CACHE],
+            app[keys.CALLS],
+            origins,
+            edge.cache.prefetch,
+            limits=limits,
+            clock=time.monotonic,
+        )
         app[keys.ORIGINS] = origins
+        app[keys.PREFETCHER] = prefetcher
         app[keys.MANIFESTS] = ManifestCache(
             origins,
             sources,
-            limits=Limits(
-                bytes=edge.manifest_max_bytes,
-                lines=edge.manifest_max_lines,
-                line_bytes=edge.manifest_max_line_bytes,
-                attributes=edge.manifest_max_attributes,
-                xml_depth=edge.manifest_max_depth,
-            ),
+            Documents(app[keys.CACHE], app[keys.CALLS], tag_fields=edge.cache.tag_fields),
+            limits=limits,
+            learn=prefetcher.learn,
         )
+        app[PURGEABLE].append(app[keys.MANIFESTS])
         try:
             yield
         finally:
+            await prefetcher.close()
             await app[keys.MANIFESTS].close()

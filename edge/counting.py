@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import os
-import shutil
-
-from config.settings.load import Settings
+from pathlib import Path
 
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
-def count_as_parent(settings: Settings) -> None:
-    """Empty the folder in which the workers count together, and count there too."""
-    name = f"edge-{settings.edge.admin.port or os.getpid()}"
-    folder = (settings.var_dir / "run" / name).absolute()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def count_as_parent(folder: Path) -> None:
+    """Count in an empty folder, in which the workers will count too."""
     os.environ[_VARIABLE] = str(folder)
     _count_as("parent")
 
 
-def count_as_worker(slot: int) -> None:
-    """Count under the slot's name: a restarted worker goes on where the last one stopped, and no file is left over."""
-    _count_as(f"w{slot}")
+def count_as_worker(name: str) -> None:
+    """Count under a name that later processes go on with, so that no file is left over."""
+    _count_as(name)
+
+
+def forget_live(name: str) -> None:
+    """A process ended: what it held and what it had running is no more."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(name)  # type: ignore[no-untyped-call]
 
 
 def _count_as(name: str) -> None:

@@ -6,6 +6,7 @@
     x BadFilter
     x BadDirective
     x BlockedTooFar
+    x BadPurge
   + NotAllowed
     x TokenMissing         401
     x TokenMalformed       403
@@ -15,17 +16,24 @@
     x TokenExpired         403
     x TokenNotYetValid     403
     x PathNotCovered       403
+    x NotCarried           403
   + Missing                404
     x UnknownOrigin
     x NotFound
     x PatchGone            410
   x MethodNotAllowed       405
   x VersionNotSupported    505
+  x NotCached              504
+  x LoopDetected           508
   + OriginError            502
     x OriginFailed
+    x OriginChanged
     x ManifestTooLarge
     x BadManifest
+    x OriginForbidden
     x OriginTimeout        504
+    x OriginBusy           503
+    x OriginDown           503
 """
 
 from __future__ import annotations
@@ -72,6 +80,12 @@ class BlockedTooFar(BadRequest):
     """The playlist that was asked for is too far in the future."""
 
     code = "blocked-too-far"
+
+
+class BadPurge(BadRequest):
+    """What is to be purged is not said in a way that this edge understands."""
+
+    code = "bad-purge"
 
 
 class NotAllowed(EdgeError):
@@ -130,6 +144,12 @@ class PathNotCovered(NotAllowed):
     code = "path-not-covered"
 
 
+class NotCarried(NotAllowed):
+    """No manifest of this edge has led to that host: the address was changed, or the key it was signed with."""
+
+    code = "not-carried"
+
+
 class Missing(EdgeError):
     """There is nothing at this address."""
 
@@ -170,17 +190,44 @@ class VersionNotSupported(EdgeError):
     code = "version-not-supported"
 
 
+class NotCached(EdgeError):
+    """The request wanted only what is kept here, and this is not."""
+
+    status = 504
+    code = "not-cached"
+
+
+class LoopDetected(EdgeError):
+    """The request has been through this edge before: an origin leads back to it."""
+
+    status = 508
+    code = "loop-detected"
+
+
 class OriginError(EdgeError):
     """The origin could not answer."""
 
     status = 502
     code = "origin-error"
 
+    def __init__(
+        self, message: str = "", *, result: str = "malformed", unsent: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.result = result  # as edge_origin_requests_total counts it
+        self.unsent = unsent  # the origin has not seen the question
+
 
 class OriginFailed(OriginError):
     """The origin failed."""
 
     code = "origin-failed"
+
+
+class OriginChanged(OriginError):
+    """The file changed at its origin while it was being fetched: ask again."""
+
+    code = "origin-changed"
 
 
 class ManifestTooLarge(OriginError):
@@ -200,3 +247,31 @@ class OriginTimeout(OriginError):
 
     status = 504
     code = "origin-timeout"
+
+
+class OriginForbidden(OriginError):
+    """The origin leads to an address that this edge must not connect to."""
+
+    code = "origin-forbidden"
+
+
+class OriginBusy(OriginError):
+    """Too many requests wait for this origin already: try again."""
+
+    status = 503
+    code = "origin-busy"
+
+
+class OriginDown(OriginError):
+    """The origin has failed repeatedly and is left alone for some seconds."""
+
+    status = 503
+    code = "origin-down"
+
+
+def error_called(code: str) -> EdgeError:
+    """The refusal with this code, as a sibling process named it."""
+    kinds: list[type[EdgeError]] = [EdgeError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+    return next((kind() for kind in kinds if kind.code == code), OriginFailed())

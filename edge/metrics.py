@@ -22,7 +22,28 @@ TOKENS_VERIFIED = Counter(
 )
 TOKENS_REMEMBERED = Counter("edge_token_remembered_total", "Token checks answered from memory.")
 ORIGIN_REQUESTS = Counter(
-    "edge_origin_requests_total", "Questions to an origin.", ["origin", "result"]
+    "edge_origin_requests_total", "Requests to an origin, by how they ended.", ["origin", "result"]
+)
+ORIGIN_SECONDS = Histogram(
+    "edge_origin_duration_seconds",
+    "From a question to an origin to the whole head of its answer.",
+    ["origin"],
+    buckets=SECONDS_BUCKETS,
+)
+ORIGIN_CONNECTIONS = Gauge(
+    "edge_origin_connections",
+    "Connections to an origin that are busy, and questions that wait for one.",
+    ["origin", "state"],
+    multiprocess_mode="livesum",
+)
+BREAKER_STATE = Gauge(
+    "edge_breaker_state",
+    "0 closed, 1 one question finds out, 2 open: nothing is asked.",
+    ["dep"],
+    multiprocess_mode="livemax",
+)
+RETRIES = Counter(
+    "edge_retry_total", "Questions that were asked again, by reason.", ["origin", "reason"]
 )
 BYTES_FROM_ORIGIN = Counter(
     "edge_bytes_from_origin_total", "Body bytes read from an origin.", ["origin"]
@@ -47,4 +68,106 @@ MANIFEST_BYTES = Gauge(
 )
 REQUESTS_RUNNING = Gauge(
     "edge_requests_running", "Requests being answered now.", multiprocess_mode="livesum"
+)
+CACHE_ANSWERS = Counter(
+    "edge_cache_answers_total",
+    "Answers of the shared cache: hit, stale, revalidated, collapsed, miss, bypass.",
+    ["result"],
+)
+CACHE_NOT_STORED = Counter(
+    "edge_cache_not_stored_total", "Answers of origins that were not kept, by reason.", ["reason"]
+)
+CACHE_STALE = Counter(
+    "edge_cache_stale_served_total", "Answers that were no longer fresh, by reason.", ["why"]
+)
+CACHE_PURGED = Counter("edge_cache_purged_total", "Files purged.", ["kind"])
+CACHE_BYTES = Gauge(
+    "edge_cache_bytes", "Bytes of files that are kept.", ["tier"], multiprocess_mode="livesum"
+)
+CACHE_OBJECTS = Gauge(
+    "edge_cache_objects", "Files that are kept.", ["tier"], multiprocess_mode="livesum"
+)
+CACHE_EVICTIONS = Counter(
+    "edge_cache_evictions_total", "Files that made room for others.", ["tier"]
+)
+CACHE_DISK_WRITES = Counter(
+    "edge_cache_disk_writes_total",
+    "Files given to the disk: stored, or the reason why not (busy, off, too_large, overtaken, full, readonly, io, …).",
+    ["result"],
+)
+CACHE_DISK_READS = Counter(
+    "edge_cache_disk_reads_total",
+    "Files looked for on the disk: hit, or the reason why not (gone, damaged, io, late, busy, other).",
+    ["result"],
+)
+CACHE_DISK_OFF = Gauge(
+    "edge_cache_disk_off",
+    "Processes that leave their disk alone for a while because it failed.",
+    multiprocess_mode="livesum",
+)
+PREFETCH = Counter(
+    "edge_prefetch_total",
+    "Segments that would be asked for next: fetched, told (to the worker that owns it), or the reason why not "
+    "(already, refused_budget, busy, gave_way, outside, unkept, failed).",
+    ["result"],
+)
+PREFETCHED = Counter(
+    "edge_prefetched_files_total",
+    "Files fetched ahead, by whether a viewer asked for them: used, unused (forgotten before).",
+    ["outcome"],
+)
+FILL_BYTES = Gauge(
+    "edge_cache_fill_bytes", "Memory held by bodies that are arriving.", multiprocess_mode="livesum"
+)
+FILLS = Gauge("edge_cache_fills_running", "Files being fetched now.", multiprocess_mode="livesum")
+FILLS_ABANDONED = Counter(
+    "edge_cache_fills_abandoned_total", "Fetches ended because nobody waited any more."
+)
+FILLS_RESUMED = Counter(
+    "edge_cache_fills_resumed_total", "Fetches that broke off and went on with the missing bytes."
+)
+WORKER_RESTARTS = Counter(
+    "edge_worker_restarts_total",
+    "Worker processes replaced, by why: ended, not_ready, watchdog, reload, restart.",
+    ["reason"],
+)
+LOOP_LAG = Histogram(
+    "edge_loop_lag_seconds",
+    "How late a worker's event loop comes to what is due; asked four times a second.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
+RELOAD_SUCCESS = Gauge(
+    "edge_config_last_reload_success",
+    "1 if the settings read last are in use, 0 if they were refused.",
+    multiprocess_mode="max",
+)
+RELOAD_TIMESTAMP = Gauge(
+    "edge_config_last_reload_timestamp_seconds",
+    "When the settings in use were read.",
+    multiprocess_mode="max",
+)
+PEER_FAILURES = Counter(
+    "edge_peer_failures_total", "Questions to a sibling process that it did not answer.", ["reason"]
+)
+PURGES = Counter("edge_purges_total", "Purges carried out, by where they came from.", ["source"])
+PURGE_GAPS = Counter("edge_purge_gaps_total", "Times that purges of other edges were missed.")
+PURGES_LOST = Counter(
+    "edge_purges_lost_total", "Purges that could not be told to other edges: the queue was full."
+)
+PURGE_FEED_TIMESTAMP = Gauge(
+    "edge_purge_feed_timestamp_seconds",
+    "When the purges of other edges were last known to be complete.",
+    multiprocess_mode="max",
+)
+CONNECTIONS = Gauge(
+    "edge_connections", "Connections of viewers that are open.", multiprocess_mode="livesum"
+)
+CONNECTIONS_REFUSED = Counter(
+    "edge_connections_refused_total", "Connections beyond a limit, answered with 503.", ["limit"]
+)
+SLOW_CLIENTS = Counter(
+    "edge_slow_clients_total", "Connections parted from because the client took too little."
+)
+PEERS_BYPASSED = Counter(
+    "edge_peers_bypassed_total", "Fetches made here because the worker that owns the key was away."
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote_plus
 
 from edge.errors import BadDirective
@@ -10,6 +10,7 @@ from edge.errors import BadDirective
 TOKEN = "token"  # noqa: S105 - a parameter's name
 FILTER = "f"
 PATCH = "_kawa_patch"
+CMCD = "CMCD"
 _DIRECTIVES = ("_HLS_msn", "_HLS_part", "_HLS_skip")
 _MAX_PARAMETERS = 64
 _MAX_DIGITS = 15
@@ -23,6 +24,9 @@ class Query:
     token: str | None = None
     filters: tuple[tuple[str, str], ...] = ()
     patch: str | None = None
+    cmcd: str | None = (
+        None  # what the player says of itself, as it was sent; never the origin's business
+    )
     msn: int | None = None
     part: int | None = None
     skip: str | None = None
@@ -45,16 +49,21 @@ class Query:
         return found
 
 
-def parse_query(raw: str) -> Query:
-    """Take a query apart; ``BadDirective`` for a blocking-reload directive that makes no sense."""
+def parse_query(raw: str, *, foreign: bool = False) -> Query:
+    """Take a query apart; ``BadDirective`` for a blocking-reload directive that makes no sense.
+
+    ``foreign``: of a server that never heard of this edge; a token or filter in it is that server's.
+    """
     rest: list[str] = []
     filters: list[tuple[str, str]] = []
     own: dict[str, str] = {}
     for item in raw.split("&")[:_MAX_PARAMETERS] if raw else ():
         name, _, value = item.partition("=")
-        if name == FILTER or name.startswith(FILTER + "."):
+        if not foreign and (name == FILTER or name.startswith(FILTER + ".")):
             filters.append((name, unquote_plus(value)))
-        elif name in (TOKEN, PATCH) or name in _DIRECTIVES:
+        elif name == CMCD:
+            own.setdefault(name, value)
+        elif name == PATCH or name in _DIRECTIVES or (name == TOKEN and not foreign):
             own.setdefault(name, unquote_plus(value))
         elif not name.startswith("_HLS_"):  # reserved by the specification, and not for origins
             rest.append(item)
@@ -69,10 +78,21 @@ def parse_query(raw: str) -> Query:
         token=own.get(TOKEN),
         filters=tuple(filters),
         patch=own.get(PATCH),
+        cmcd=own.get(CMCD),
         msn=msn,
         part=part,
         skip=skip,
     )
+
+
+def parse_carried_query(raw: str, *, with_token: bool) -> Query:
+    """The query of a carried URL; ``with_token``: this edge's token may stand behind what was there before."""
+    items = raw.split("&")
+    last = max((n for n, item in enumerate(items) if item.partition("=")[0] == TOKEN), default=None)
+    if not with_token or last is None:
+        return parse_query(raw, foreign=True)
+    token = unquote_plus(items.pop(last).partition("=")[2])
+    return replace(parse_query("&".join(items), foreign=True), token=token)
 
 
 def _number(own: dict[str, str], name: str) -> int | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from edge import keys
 from edge.handlers.media import media
 from edge.handlers.player import player, to_player
 
 
 def add_routes(app: web.Application) -> None:
     """Add every public route."""
-    app.router.add_get("/", to_player)
+    if app[keys.SETTINGS].root_origin is None:
+        app.router.add_get("/", to_player)
     app.router.add_get("/player", to_player)
     app.router.add_get("/player/{path:.*}", player)
     # The path is read from the raw target by edge.target, never from what a router decoded.

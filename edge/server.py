@@ -4,131 +4,191 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import signal
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from config.runtime.keys import KeySet
 from config.runtime.logging import get_logger
-from config.runtime.processes import ProcessSupervisor, Program
-from config.runtime.serving import (
-    Readiness,
-    admin_app,
-    listening_socket,
-    serving,
-    until_stopped,
-)
+from config.runtime.processes import WrongUse
+from config.runtime.serving import Readiness, listening_socket, serving, until_stopped
+from config.runtime.tasks import BackgroundTasks
 from config.settings.load import Settings
 from config.settings.shared import HttpLimits, ListenSettings
+from edge.admin.app import Parts, edge_admin_app
+from edge.admin.feed import PurgeFeed
+from edge.admin.purges import Purges
+from edge.admin.workers import asking
 from edge.app import build_app
+from edge.lane.lane import LANE
+from edge.peers.app import peer_app, serving_peers
+from edge.peers.keys import PEERS
+from edge.peers.peers import Peers
+from edge.processes.draining import Draining, accept_no_more, until_idle_left
+from edge.processes.fleet import Checked, Fleet
+from edge.processes.folders import Folders
+from edge.processes.handover import Handover
+from edge.processes.link import Link, linked
+from edge.processes.reload import NotReloaded, Reloader, check
+from edge.processes.worker import Worker
 
 log = get_logger(__name__)
 
-WORKER_FLAG = "--worker"
+
+async def run_parent(settings: Settings, folders: Folders, *, announce: bool = False) -> None:
+    """Serve until SIGTERM: workers share the port, this process replaces them and takes operators' orders."""
+    try:
+        checked = check(settings, folders.private, number=1)  # a bad key file is said once, here
+        edge = settings.edge
+        with contextlib.ExitStack() as stack:
+            # The parent keeps every socket, so that a worker's restart loses no waiting connection.
+            sockets = [stack.enter_context(sock) for sock in _listening(settings)]
+            port = sockets[0].getsockname()[1]
+            async with _running(checked, sockets, folders) as parts, BackgroundTasks() as tasks:
+                log.info("edge listening", host=edge.listen.host, port=port, workers=edge.workers)
+                if parts.feed is not None:
+                    tasks.start("purges of other edges", parts.feed.run)
+                tasks.start("reload on SIGHUP", lambda: _reload_on_signal(parts.reloader))
+                if announce:
+                    tasks.start("announcement", lambda: _announce(parts.fleet, settings, port))
+                await _until_over(parts.fleet, _until_stopped(parts, edge.http))
+                # Whoever connects from now on shall be refused and try another edge.
+                stack.close()
+    finally:
+        folders.remove()
 
 
-async def run_parent(settings: Settings) -> None:
-    """Serve until SIGTERM: workers share the port, this process restarts them and serves health and metrics."""
-    KeySet.read(settings.keys_file)  # a bad key file is said once, here
+async def run_worker(handover: Handover, *, sock: socket.socket, line: socket.socket) -> None:
+    """Serve on an inherited socket until told to leave, then let running requests end."""
+    limits = handover.settings.edge.http
+    async with AsyncExitStack() as stack:
+        link = await stack.enter_async_context(linked(line, beat_seconds=handover.beat_seconds))
+        peers = Peers(handover.slot, handover.count)
+        stack.push_async_callback(peers.close)
+        link.on_table = peers.learn
+        try:
+            keys = KeySet({}) if handover.keys_file is None else KeySet.read(handover.keys_file)
+            secret = handover.carry_secret
+            app = build_app(handover.settings, key_set=keys, carry_secret=secret)
+            app[PEERS] = peers
+            draining = Draining(app[LANE])
+            link.on_closing = draining.begin
+            app.on_response_prepare.append(draining.close_after)
+            app.on_startup.append(lambda _: _until_told_to_serve(link))  # after all that opens
+            peer = peer_app(app)
+            await stack.enter_async_context(serving_peers(peer, handover.peer_socket, limits))
+            runner = await stack.enter_async_context(serving(app, sock, limits))
+        except (WrongUse, OSError) as error:
+            link.say_failed(_in_one_line(error))
+            return
+        link.say_ready()
+        await link.leave.wait()
+        log.info("draining", worker=handover.name)
+        draining.begin()
+        await accept_no_more(runner)
+        link.say_closed()
+        await until_idle_left(runner, seconds=link.linger_seconds)
+
+
+@asynccontextmanager
+async def _running(
+    checked: Checked, sockets: list[socket.socket], folders: Folders
+) -> AsyncIterator[Parts]:
+    """Workers, and the admin listener before and after them."""
+    settings = checked.settings
+
+    async def catch_up(worker: Worker) -> None:
+        await purges.catch_up(worker)
+
+    async def on_gap() -> None:
+        if fleet.checked.settings.edge.purge_gap == "soften":
+            await purges.soften_all()
+
+    fleet = Fleet(checked, sockets, folder=folders.private, on_prepared=catch_up)
+    async with asking(fleet) as workers:
+        purges = Purges(workers)
+        if settings.redis.url is not None:
+            purges.feed = PurgeFeed(
+                settings.redis, apply=purges.do_here, on_gap=on_gap, state=folders.state
+            )
+        readiness = Readiness()
+        readiness.checks["workers"] = fleet.serves
+        parts = Parts(
+            readiness=readiness,
+            fleet=fleet,
+            workers=workers,
+            purges=purges,
+            reloader=Reloader(fleet),
+            feed=purges.feed,
+        )
+        sock = listening_socket(settings.edge.admin, backlog=64)
+        async with serving(edge_admin_app(parts), sock, settings.edge.http, logged=False), fleet:
+            yield parts
+
+
+def _listening(settings: Settings) -> list[socket.socket]:
+    """One socket per worker, all on the same port."""
     edge = settings.edge
     first = listening_socket(edge.listen, backlog=edge.http.backlog, reuse_port=True)
-    port = first.getsockname()[1]
-    # The parent keeps every socket, so that a worker's restart loses no waiting connection.
-    sockets = [first] + [
-        listening_socket(
-            ListenSettings(host=edge.listen.host, port=port),
-            backlog=edge.http.backlog,
-            reuse_port=True,
-        )
+    same = ListenSettings(host=edge.listen.host, port=first.getsockname()[1])
+    return [first] + [
+        listening_socket(same, backlog=edge.http.backlog, reuse_port=True)
         for _ in range(edge.workers - 1)
     ]
-    ready = ReadyWorkers()
-    readiness = Readiness()
-    readiness.checks["workers"] = ready.all_ready
-    admin = serving(
-        admin_app(readiness), listening_socket(edge.admin, backlog=64), edge.http, logged=False
-    )
-    with contextlib.closing(ready):
-        async with admin, ProcessSupervisor() as supervisor:
-            for slot, sock in enumerate(sockets):
-                await _start_worker(supervisor, settings, ready, slot, sock)
-            log.info("edge listening", host=edge.listen.host, port=port, workers=edge.workers)
-            await _until_over(supervisor, until_stopped(readiness, edge.http))
-            # Whoever connects from now on shall be refused and try another edge.
-            for sock in sockets:
-                sock.close()
 
 
-async def run_worker(settings: Settings, *, sock: socket.socket, ready: socket.socket) -> None:
-    """Serve on an inherited socket until SIGTERM, then let running requests end."""
-    async with serving(build_app(settings), sock, settings.edge.http):
-        ready.send(f"{os.getpid()}\n".encode())
-        # The parent has already waited for balancers: no delay of our own.
-        await until_stopped(Readiness(), HttpLimits())
+async def _until_told_to_serve(link: Link) -> None:
+    """What was purged while this process began must be forgotten before anybody is answered from the disk."""
+    link.say_prepared()
+    waits = [asyncio.create_task(event.wait()) for event in (link.serve, link.leave)]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waits:
+            task.cancel()
 
 
-class ReadyWorkers:
-    """Which workers have said that they serve."""
-
-    def __init__(self) -> None:
-        self._supervisor: ProcessSupervisor | None = None
-        self._pids: dict[str, int] = {}
-        self._sockets: list[socket.socket] = []
-
-    def watch(self, supervisor: ProcessSupervisor, name: str) -> socket.socket:
-        """The socket on which the worker ``name`` is to say its process id, over all its restarts."""
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        self._supervisor = supervisor
-        self._pids[name] = 0
-        self._sockets += [ours, theirs]
-        asyncio.get_running_loop().add_reader(ours, self._heard, name, ours)
-        return theirs
-
-    async def all_ready(self) -> bool:
-        """Whether every worker's present process serves."""
-        supervisor = self._supervisor
-        return supervisor is not None and all(
-            supervisor.pid_of(name) == pid for name, pid in self._pids.items()
-        )
-
-    def close(self) -> None:
-        """Stop listening."""
-        for sock in self._sockets:
-            asyncio.get_running_loop().remove_reader(sock)
-            sock.close()
-
-    def _heard(self, name: str, sock: socket.socket) -> None:
-        self._pids[name] = int(sock.recv(4096).split()[-1])
+def _in_one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
 
 
-async def _start_worker(
-    supervisor: ProcessSupervisor,
-    settings: Settings,
-    ready: ReadyWorkers,
-    slot: int,
-    sock: socket.socket,
-) -> None:
-    name = f"edge-{slot}"
-    theirs = ready.watch(supervisor, name)
-    await supervisor.start(
-        Program(
-            name=name,
-            argv=(
-                *(sys.executable, "-m", "edge", WORKER_FLAG),
-                *(str(slot), str(sock.fileno()), str(theirs.fileno())),
-            ),
-            pass_fds=(sock.fileno(), theirs.fileno()),
-            stop_timeout_seconds=settings.edge.http.drain_timeout.total_seconds() + 5,
-        )
-    )
+async def _until_stopped(parts: Parts, limits: HttpLimits) -> None:
+    await until_stopped(parts.readiness, HttpLimits())  # not ready from now on
+    parts.fleet.tell_closing()
+    await asyncio.sleep(limits.drain_delay.total_seconds())
 
 
-async def _until_over(supervisor: ProcessSupervisor, stopped: Coroutine[Any, Any, None]) -> None:
-    """Wait until we are told to stop, or a worker cannot work at all."""
-    waits = asyncio.create_task(stopped), asyncio.create_task(supervisor.until_failed())
+async def _reload_on_signal(reloader: Reloader) -> None:
+    """Signals that come during a reload are one more reload after it."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, asked.set)
+    try:
+        while True:
+            await asked.wait()
+            asked.clear()
+            with contextlib.suppress(NotReloaded):  # logged and counted there
+                await reloader.reload()
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+
+
+async def _announce(fleet: Fleet, settings: Settings, port: int) -> None:
+    await fleet.until_up()
+    host = settings.edge.listen.host
+    shown = f"[{host}]" if ":" in host else host
+    sys.stderr.write(f"Kawa's edge is ready: http://{shown}:{port}/\n")
+    sys.stderr.flush()
+
+
+async def _until_over(fleet: Fleet, stopped: Coroutine[Any, Any, None]) -> None:
+    """Wait until we are told to stop, or the edge cannot work at all."""
+    waits = asyncio.create_task(stopped), asyncio.create_task(fleet.until_failed())
     try:
         done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

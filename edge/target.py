@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, unquote_to_bytes
 
 from edge.errors import BadPath
+from edge.origin.carried.names import MARK, Carried, read_carried
 
 _MAX_TARGET_CHARS = 8000
 # RFC 3986 section 3.3: pchar, '/' and percent-encoding; '[' and ']' are seen in the wild.
@@ -21,13 +22,14 @@ _DOTS = frozenset({".", ".."})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """``/[t/{token}/][f/{filter}/]{origin}/{path…}[?query]``."""
+    """``/[t/{token}/][f/{filter}/]{origin}/{path…}[?query]``; for ``{origin}`` also ``x/…``, a carried host."""
 
     token: str | None
     filter: str | None
     origin: str
     path: str  # inside the origin, without a leading slash; percent-encoded only where it must be
     query: str  # as it was sent
+    carried: Carried | None = None  # what the origin's place is taken by
 
     @property
     def scope(self) -> str:
@@ -45,7 +47,11 @@ def parse_target(raw: str) -> Target:
     if not _PATH.match(path) or _AMBIGUOUS.search(path):
         raise BadPath
     origin, _, rest = _normal(path).partition("/")
-    return Target(token=token, filter=words, origin=origin, path=rest, query=query)
+    carried = None
+    if origin == MARK:
+        carried, rest = read_carried(rest)
+        origin = carried.mount
+    return Target(token=token, filter=words, origin=origin, path=rest, query=query, carried=carried)
 
 
 def _origin_form(raw: str) -> str:

@@ -2,58 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import signal
 import sys
-from collections.abc import Coroutine
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Literal
 
 import click
 
 from config.contracts.tokens import BadClaims
 from config.launch.catalog_client import CatalogRefused, MediaNotMade, logged_in
-from config.launch.check import CheckFailed
-from config.launch.clip import NoClip
 from config.launch.demo import run_demo
 from config.launch.doctor import examine
-from config.launch.embedded.postgres import NoPostgres
-from config.launch.embedded.privileges import NoOtherUser
-from config.launch.embedded.valkey import NoRedisServer
+from config.launch.edge_commands import cache, edge
 from config.launch.ingest import Ingested, ingest_file
 from config.launch.manifest import BadOption, Options, absolute, origin_of, run_source
+from config.launch.running import fail, run_command, serve_command, settings_for
 from config.launch.system import ADMIN_LOGIN, admin_password
 from config.launch.tokens import NotAToken, check, inspect, mint
 from config.launch.up import run_up
 from config.runtime.keys import KeySet
-from config.runtime.logging import setup_logging
-from config.runtime.processes import ProgramFailed, WrongUse
-from config.settings.load import Settings, settings_or_exit
+from config.runtime.processes import WrongUse
+from config.settings.load import Settings
 from edge.errors import EdgeError
 from edge.manifests.errors import ManifestError
 from edge.manifests.filters.grammar import parse_filter
-from transcode.errors import TranscodeError
-
-T = TypeVar("T")
-
-# What a person can do something about; anything else is a fault of ours and shows its traceback.
-_FAILURES = (
-    CatalogRefused,
-    CheckFailed,
-    EdgeError,
-    MediaNotMade,
-    NoClip,
-    NoOtherUser,
-    NoPostgres,
-    NoRedisServer,
-    NotAToken,
-    ProgramFailed,
-    TranscodeError,
-    OSError,
-)
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -70,8 +44,8 @@ def main() -> None:
 @main.command()
 def up() -> None:
     """Run the whole system on this machine; data is kept under ./var."""
-    settings = _settings("up")
-    _serve(run_up(settings))
+    settings = settings_for("up")
+    serve_command(run_up(settings))
 
 
 @main.command()
@@ -83,8 +57,8 @@ def up() -> None:
 @click.option("--check", is_flag=True, help="Play the stream through the edge, then stop.")
 def demo(file: Path | None, check: bool) -> None:
     """Run the whole system with a real clip in it."""
-    settings = _settings("demo")
-    (_run if check else _serve)(run_demo(settings, file=file, check=check))
+    settings = settings_for("demo")
+    (run_command if check else serve_command)(run_demo(settings, file=file, check=check))
 
 
 @main.command()
@@ -112,11 +86,11 @@ def ingest(
     as_json: bool,
 ) -> None:
     """Upload, transcode and publish video files, and print where to watch them."""
-    settings = _settings("ingest")
+    settings = settings_for("ingest")
     at = settings.catalog.listen
     url = catalog or f"http://{at.host}:{at.port}"
     password = password_file.read_text().strip() if password_file else admin_password(settings)
-    _run(_ingest(url, login, password, files, title, as_json))
+    run_command(_ingest(url, login, password, files, title, as_json))
 
 
 async def _ingest(
@@ -155,7 +129,7 @@ def _show(path: Path, published: Ingested, as_json: bool) -> None:
 @_json_option
 def doctor(as_json: bool) -> None:
     """Check this machine and say how to mend what is wrong."""
-    findings = _run(examine(_settings("doctor")))
+    findings = run_command(examine(settings_for("doctor")))
     if as_json:
         rows = [
             {"name": f.name, "good": f.good, "text": f.text, "mend": "" if f.good else f.mend}
@@ -188,10 +162,10 @@ def doctor(as_json: bool) -> None:
 )
 @click.option(
     "--unlisted",
-    type=click.Choice(["refuse", "leave"]),
+    type=click.Choice(["refuse", "leave", "carry"]),
     default="refuse",
     show_default=True,
-    help="A host that no origin covers.",
+    help="A host that no origin covers; carried ones are shown without the edge's signature.",
 )
 @click.option(
     "--token-in",
@@ -210,7 +184,7 @@ def manifest(
     origins: tuple[str, ...],
     words: str | None,
     ads: str,
-    unlisted: Literal["refuse", "leave"],
+    unlisted: Literal["refuse", "leave", "carry"],
     token_in: str,
     text: str,
     form: str,
@@ -232,7 +206,7 @@ def manifest(
         unlisted=unlisted,
         token=text if token_in == "query" else None,  # noqa: S105 - a place, not a password
     )
-    _run(_manifests(sources, options, form))
+    run_command(_manifests(sources, options, form))
 
 
 async def _manifests(sources: tuple[str, ...], options: Options, form: str) -> None:
@@ -265,7 +239,7 @@ def token_mint(
     paths: tuple[str, ...], subject: str, minutes: int, max_height: int | None, as_json: bool
 ) -> None:
     """Sign a token for paths such as /vod/MEDIA/ (each begins and ends with a slash)."""
-    settings = _settings("token")
+    settings = settings_for("token")
     try:
         text = mint(
             _keys(settings),
@@ -286,7 +260,7 @@ def token_inspect(text: str) -> None:
     try:
         click.echo(json.dumps(inspect(text), indent=2))
     except NotAToken as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @token.command("verify")
@@ -295,14 +269,14 @@ def token_inspect(text: str) -> None:
 @_json_option
 def token_verify(text: str, path: str | None, as_json: bool) -> None:
     """Check a token as the edge would now; exit status 1 if it would be refused."""
-    settings = _settings("token")
+    settings = settings_for("token")
     try:
         result = check(text, _keys(settings), path=path, leeway=settings.tokens.leeway)
     except EdgeError as error:
         if as_json:
             click.echo(json.dumps({"ok": False, "error": error.code, "message": str(error)}))
             raise SystemExit(1) from None
-        _fail(f"{error.code}: {error}")
+        fail(f"{error.code}: {error}")
     covered = result["covers"] is not False
     if as_json:
         click.echo(json.dumps({"ok": covered, **result}))
@@ -319,10 +293,8 @@ def _become(module: str) -> None:
     os.execv(sys.executable, (sys.executable, "-m", module, *sys.argv[2:]))  # noqa: S606 - no shell wanted
 
 
-@main.command()
-def edge() -> None:
-    """Run the edge alone."""
-    _become("edge")
+main.add_command(edge)
+main.add_command(cache)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -338,58 +310,9 @@ def worker() -> None:
     _become("transcode")
 
 
-def _settings(program: str) -> Settings:
-    settings = settings_or_exit()
-    quiet = settings.log.model_copy(update={"level": "warning"})
-    setup_logging(quiet, program=program)
-    return settings
-
-
 def _keys(settings: Settings) -> KeySet:
     try:
         return KeySet.read(settings.keys_file)
     except WrongUse as error:
         click.echo(f"kawa: {error} (made by the first `kawa up`)", err=True)
         raise SystemExit(2) from None
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's work; SIGTERM and Ctrl-C end it in order, whatever it is doing."""
-    stopped: list[int] = []
-    try:
-        return asyncio.run(_stoppable(work, stopped))
-    except asyncio.CancelledError:
-        raise SystemExit(128 + stopped[0] if stopped else 1) from None
-    except WrongUse as error:
-        click.echo(f"kawa: {error}", err=True)
-        raise SystemExit(2) from None
-    except _FAILURES as error:
-        _fail(str(error) or type(error).__name__)
-
-
-def _serve(work: Coroutine[Any, Any, None]) -> None:
-    """Run something that goes on until it is told to stop: being stopped is how it succeeds."""
-    try:
-        _run(work)
-    except SystemExit as ended:
-        if ended.code not in (128 + signal.SIGTERM, 128 + signal.SIGINT):
-            raise
-
-
-async def _stoppable(work: Coroutine[Any, Any, T], stopped: list[int]) -> T:
-    task = asyncio.current_task()
-    loop = asyncio.get_running_loop()
-
-    def stop(number: int) -> None:
-        if not stopped and task is not None:  # a second signal must not break the tidying up
-            stopped.append(number)
-            task.cancel()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number)
-    return await work
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(f"kawa: {message}", err=True)
-    raise SystemExit(1)

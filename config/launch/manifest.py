@@ -21,9 +21,12 @@ from edge.manifests.limits import DEFAULT, Limits
 from edge.manifests.pipeline import Format, Produced, format_of, produce
 from edge.manifests.places import with_query_token
 from edge.manifests.uris import OriginMap, Unlisted, resolve, split
+from edge.origin.carried.names import Carrier
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,31}")  # as OriginName of the settings
 _FETCH_SECONDS = 30
+_MAC = "mac-is-made-by-an-edge"  # in its place in carried URIs
+_MOST_HOSTS = 256
 _CHUNK_BYTES = 64 * 1024
 
 
@@ -141,6 +144,9 @@ def context_of(options: Options) -> Context:
         origin=located.origin,
         path=path,
         unlisted=options.unlisted,
+        carry=Carrier(located.origin, lambda _: _MAC, most_hosts=_MOST_HOSTS)
+        if options.unlisted == "carry"
+        else None,
         query=_query_of(options.base),
     )
 

@@ -14,13 +14,18 @@ from typing import Any
 import uvloop
 from aiohttp import http_parser, web
 
-from config.runtime.access_log import JsonAccessLog
+from config.runtime.access_log import Lines, access_log_to
 from config.runtime.logging import get_logger
 from config.runtime.metrics import CONTENT_TYPE, render_metrics
 from config.runtime.processes import WRONG_USE, ProgramFailed, WrongUse
 from config.settings.shared import HttpLimits, ListenSettings
 
 log = get_logger(__name__)
+
+# What serves an application, if it brings its own.
+RUNNER: web.AppKey[Callable[..., web.AppRunner]] = web.AppKey("runner", Callable)  # type: ignore[arg-type]
+# Bytes that may wait unsent in the kernel for one client: what is beyond is not copied before it is needed.
+_UNSENT_BYTES = 512 * 1024
 
 
 class NoFastParser(RuntimeError):
@@ -63,6 +68,8 @@ def listening_socket(
         if reuse_port:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((listen.host, listen.port))
+        # Inherited by every connection.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         sock.listen(backlog)
         sock.setblocking(False)
     except OSError as error:
@@ -78,24 +85,26 @@ async def serving(
     app: web.Application, sock: socket.socket, limits: HttpLimits, *, logged: bool = True
 ) -> AsyncIterator[web.AppRunner]:
     """Serve ``app`` on ``sock``; leaving the block ends idle connections and lets running requests finish."""
-    runner = web.AppRunner(
+    lines = Lines()
+    runner = app.get(RUNNER, web.AppRunner)(
         app,
         # aiohttp's only deadline for a request head is this one, and its default is an hour.
         keepalive_timeout=limits.header_timeout.total_seconds(),
         max_line_size=limits.max_line_bytes,
         max_field_size=limits.max_field_bytes,
-        access_log_class=JsonAccessLog,
+        access_log_class=access_log_to(lines),
         access_log=logging.getLogger("access") if logged else None,
         handler_cancellation=False,
         shutdown_timeout=limits.drain_timeout.total_seconds(),
         handle_signals=False,
     )
-    await runner.setup()
-    try:
-        await web.SockSite(runner, sock, backlog=limits.backlog).start()
-        yield runner
-    finally:
-        await runner.cleanup()
+    with lines.written() if logged else contextlib.nullcontext():
+        await runner.setup()
+        try:
+            await web.SockSite(runner, sock, backlog=limits.backlog).start()
+            yield runner
+        finally:
+            await runner.cleanup()
 
 
 class Readiness:

@@ -11,6 +11,29 @@ from pydantic import Field
 from config.settings.shared import Section
 
 
+class PrefetchSettings(Section):
+    ahead: int = Field(
+        default=1,
+        ge=0,
+        le=16,
+        description="How many segments after the one that is played are fetched ahead; 0 means none.",
+    )
+    concurrency: int = Field(
+        default=4, ge=1, le=64, description="Most fetches ahead at a time, from one origin."
+    )
+    share: float = Field(
+        default=0.5,
+        ge=0,
+        le=10,
+        description="Bytes fetched ahead in vain, as a part of what viewers' own requests fetch.",
+    )
+    max_bytes: int = Field(
+        default=64 * 2**20,
+        ge=0,
+        description="Most bytes of one process that are fetched ahead and not asked for yet.",
+    )
+
+
 class CacheSettings(Section):
     profile: Literal["safe", "generic-cache"] = Field(
         default="safe",
@@ -53,6 +76,10 @@ class CacheSettings(Section):
         ge=0,
         le=1,
         description="A fill that nobody waits for any more goes on if this part of it is there already.",
+    )
+    prefetch: PrefetchSettings = Field(
+        default=PrefetchSettings(),
+        description="Fetching the next segments before viewers ask for them.",
     )
     tag_fields: tuple[str, ...] = Field(
         default=("Cache-Tag", "Surrogate-Key", "xkey"),

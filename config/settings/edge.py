@@ -5,11 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from config.contracts.paths import MEDIA_FOLDER, MEDIA_ORIGIN
 from config.settings.cache import CacheSettings
-from config.settings.origins import OriginName, OriginSettings, StorageOrigin
+from config.settings.origins import (
+    DnsSettings,
+    OriginName,
+    OriginSettings,
+    ShieldKey,
+    StorageOrigin,
+)
 from config.settings.shared import HttpLimits, ListenSettings, Section
 
 
@@ -21,6 +27,16 @@ class EdgeSettings(Section):
         default=ListenSettings(port=8081),
         description="Where operators connect: metrics and health. Never public.",
     )
+    admin_token: SecretStr | None = Field(
+        default=None,
+        description="What operators send as Bearer token to purge, reload and restart; empty lets this machine's "
+        "own clients do that without one, and nobody else.",
+    )
+    node: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="This edge's name in Via fields, by which loops are noticed; empty takes a new one at each start.",
+    )
     public_url: str | None = Field(
         default=None,
         description="The edge's URL as viewers know it; empty means the listening address.",
@@ -28,13 +44,33 @@ class EdgeSettings(Section):
     workers: int = Field(
         default=1, ge=1, le=64, description="Processes that share the port by SO_REUSEPORT."
     )
+    watchdog_timeout: timedelta = Field(
+        default=timedelta(seconds=10),
+        ge=timedelta(seconds=1),
+        description="A worker process that says nothing for so long is replaced; peers stop asking it after half.",
+    )
+    purge_gap: Literal["soften", "log"] = Field(
+        default="soften",
+        description="Purges of other edges were missed for good: ask again about everything kept, or only say so.",
+    )
     origins: dict[OriginName, OriginSettings] = Field(
-        default={MEDIA_ORIGIN: StorageOrigin(kind="storage", prefix=MEDIA_FOLDER)},
-        description="Names in URLs and what stands behind them.",
+        default={},
+        description="Names in URLs and what stands behind them; without a root_origin `vod` is Kawa's own storage, "
+        "unless it is set here.",
     )
     root_origin: OriginName | None = Field(
         default=None,
         description="A public origin that every other path belongs to: a plain caching proxy for any method.",
+    )
+    dns: DnsSettings = Field(default=DnsSettings(), description="Looking up the names of origins.")
+    shield_keys: tuple[ShieldKey, ...] = Field(
+        default=(),
+        description="Keys of other edges that may ask this one without a token (their shield_key).",
+    )
+    carry_key: ShieldKey | None = Field(
+        default=None,
+        description="Key that signs addresses of carried hosts (unlisted = carry). Edges with the same viewers need "
+        "the same one; empty takes a new one at each start, after which players must load their manifests again.",
     )
     cache: CacheSettings = Field(default=CacheSettings(), description="The shared cache.")
     http: HttpLimits = Field(
@@ -43,7 +79,30 @@ class EdgeSettings(Section):
     write_timeout: timedelta = Field(
         default=timedelta(seconds=30),
         gt=timedelta(0),
-        description="Longest time a client may take to accept the next piece of a body.",
+        description="A client that takes less than min_rate for so long is parted from.",
+    )
+    min_rate: int = Field(
+        default=1024, ge=1, description="Least bytes per second that a client must take of a body."
+    )
+    max_connections: int = Field(
+        default=100_000,
+        ge=1,
+        description="Most connections of viewers to one process; further ones get a 503.",
+    )
+    max_connections_per_network: int = Field(
+        default=0,
+        ge=0,
+        description="Most connections of one IPv4 address or IPv6 /56 to one process; 0 sets no limit.",
+    )
+    hot_lane: bool = Field(
+        default=True,
+        description="Give ready answers before a request is read in full; off to look for a fault.",
+    )
+    access_log_hits: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Part of the hits that the access log shows; everything else is always shown.",
     )
     manifest_max_bytes: int = Field(
         default=8 * 2**20, ge=1024, description="Largest manifest that is served."
@@ -83,3 +142,11 @@ class EdgeSettings(Section):
         ge=timedelta(0),
         description="Cache-Control max-age of everything that is not a manifest.",
     )
+
+    @property
+    def all_origins(self) -> dict[str, OriginSettings]:
+        """The origins that are set, and the one that is there by default."""
+        own: dict[str, OriginSettings] = {}
+        if self.root_origin is None:
+            own[MEDIA_ORIGIN] = StorageOrigin(kind="storage", prefix=MEDIA_FOLDER)
+        return own | self.origins

@@ -167,19 +167,28 @@ def _entry_group(field: FieldInfo, path: tuple[str, ...]) -> SettingsGroup:
         description="What stands behind it.",
         choices=tuple(by_kind),
     )
-    settings = {kind_of_entry.path: kind_of_entry}
+    settings = {(*kind_of_entry.path, ""): kind_of_entry}
     for kind, fields in by_kind.items():
         for name, part in fields.items():
-            common = all(name in others for others in by_kind.values())
+            if name == discriminated.discriminator:
+                continue
+            same = [other for other, fields in by_kind.items() if _alike(fields.get(name), part)]
             setting = _setting(part, part.default, (*path, name))
-            if not common:
-                setting = replace(setting, description=f"{setting.description} For kind {kind}.")
-            settings.setdefault(setting.path, setting)
+            if len(same) < len(by_kind):
+                kinds = " or ".join(same)
+                setting = replace(setting, description=f"{setting.description} For kind {kinds}.")
+            if same[0] == kind:
+                settings[*setting.path, kind] = setting
     return SettingsGroup(
         path=path,
         description=f"An entry of {_variable(path[:-1])}, by a name of your choice.",
         settings=tuple(settings.values()),
     )
+
+
+def _alike(field: FieldInfo | None, other: FieldInfo) -> bool:
+    """Whether two kinds mean the same by a name."""
+    return field is not None and field.description == other.description
 
 
 def _setting(field: FieldInfo, default: Any, path: tuple[str, ...]) -> Setting:

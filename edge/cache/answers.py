@@ -14,8 +14,10 @@ class Answer:
     """A status, the fields that go with it, and the bytes that follow a GET."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: Span | None  # None: no body, whatever the method
+    reason: str | None = None
+    sized: bool = True  # False: only its end tells how long the body is
 
 
 def answer(

@@ -12,6 +12,7 @@ import brotli
 
 from edge.manifests.pipeline import Format, Produced
 from edge.manifests.places import Place, with_query_token
+from edge.manifests.whole import made_whole, whole_places
 
 # Below this a compressed body is no smaller on the wire: head and packet count stay the same.
 _LEAST_COMPRESSED_BYTES = 512
@@ -38,11 +39,14 @@ class Form:
     content_type: str
     places: tuple[Place, ...]  # only kept where a token must go into every URI
     given_up: tuple[str, ...]
+    whole: tuple[
+        Place, ...
+    ] = ()  # what has to be an absolute URI, which differs from viewer to viewer
 
     @property
     def size_bytes(self) -> int:
         encoded = sum(len(body) for _, body in self.encoded)
-        return len(self.body) + encoded + 64 * len(self.places) + 512
+        return len(self.body) + encoded + 64 * (len(self.places) + len(self.whole)) + 512
 
     def chosen(self, request: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
         """The body for a request and the fields that say which it is (RFC 9110 sections 8.4, 12.5.3)."""
@@ -55,9 +59,19 @@ class Form:
                 return body, headers | {"ETag": tag, "Content-Encoding": coding}
         return self.body, headers | {"ETag": self.etag}
 
-    def for_token(self, token: str) -> bytes:
-        """The body for a player that cannot use the path form: the token in the query of every URI."""
-        return with_query_token(self.body, self.places, token, xml=self.format is Format.DASH)
+    def for_viewer(self, document: str, public: str, token: str | None) -> bytes:
+        """The body for one viewer, whose document stands at ``document`` below ``public``.
+
+        With a token, for a player that cannot use the path form: the token in the query of every URI.
+        """
+        body, places = self.body, self.places if token is not None else self.whole
+        if self.whole:
+            body, places = made_whole(
+                body, places, format_=self.format, document=document, public=public
+            )
+        if token is None:
+            return body
+        return with_query_token(body, places, token, xml=self.format is Format.DASH)
 
 
 def make_form(produced: Produced, *, is_patch: bool = False, with_places: bool = False) -> Form:
@@ -77,6 +91,7 @@ def make_form(produced: Produced, *, is_patch: bool = False, with_places: bool =
         content_type=_PATCH_TYPE if is_patch else _TYPES[produced.format],
         places=produced.places() if with_places else (),
         given_up=produced.given_up,
+        whole=() if is_patch else whole_places(produced),
     )
 
 

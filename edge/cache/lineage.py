@@ -19,6 +19,7 @@ from edge.manifests.hls.steering import NO_PATHWAYS, Pathway
 from edge.manifests.pipeline import Produced
 from edge.manifests.places import Kind
 from edge.manifests.uris import resolve
+from edge.origin.carried.names import kept_as
 from edge.query import PATCH
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ class Lineage:
             if place.kind not in (Kind.CHILD_PLAYLIST, Kind.STEERING):
                 continue
             reference = produced.output[place.start : place.stop].decode("utf-8", "replace")
-            url = resolve(f"{_EDGE}{key[0]}/{key[1]}", reference)
-            origin, _, path = url.removeprefix(_EDGE).partition("?")[0].partition("/")
+            url = resolve(f"{_EDGE}{context.origin}/{context.path}", reference)
+            origin, path = kept_as(url.removeprefix(_EDGE).partition("?")[0])
             if place.kind is Kind.STEERING:
                 self._pathways.put((origin, path), pathways)
             elif exported:

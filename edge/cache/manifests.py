@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from edge import metrics
+from edge.cache.documents import Documents
 from edge.cache.forms import Form, make_form
 from edge.cache.lineage import Lineage
 from edge.cache.progress import is_behind
 from edge.cache.single_flight import SingleFlight
 from edge.cache.sources import Source, SourceKey, Sources
+from edge.cache.tiers.purge import Purge
 from edge.errors import BadManifest, BlockedTooFar, EdgeError
 from edge.manifests.context import Context
 from edge.manifests.dash import scan as dash_scan
 from edge.manifests.dash import xlink
 from edge.manifests.edits import apply_edits
-from edge.manifests.errors import ManifestError
+from edge.manifests.errors import BadReference, ManifestError
 from edge.manifests.filters.filter import Filter
 from edge.manifests.hls import delta
 from edge.manifests.hls import scan as hls_scan
@@ -30,7 +32,7 @@ from edge.manifests.pipeline import Format, Produced, format_of, produce
 from edge.manifests.uris import resolve
 from edge.origin.documents import Document
 from edge.origin.http import HttpOrigin
-from edge.origin.origins import Origin, Origins
+from edge.origin.origins import Origin, Origins, Surroundings
 from edge.query import Query
 
 # Beyond this a manifest is made in a thread, so that other viewers do not wait for it.
@@ -39,6 +41,8 @@ _LARGE_BYTES = 256 * 1024
 _WAITED_FOR_SECONDS = 2.0
 _MAX_REMOTE_ELEMENTS = 16
 _MAX_REMOTE_BYTES = 2**20
+# Told once of every fetched document, whole, and whether it is another one than before.
+Learn = Callable[[SourceKey, Produced, bool], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +73,25 @@ class Wanted:
 class ManifestCache:
     """Forms of manifests."""
 
-    def __init__(self, origins: Origins, sources: Sources, *, limits: Limits) -> None:
+    def __init__(
+        self,
+        origins: Origins,
+        sources: Sources,
+        documents: Documents,
+        *,
+        limits: Limits,
+        learn: Learn,
+    ) -> None:
         self._origins = origins
+        self._documents = documents
         self._sources = sources
         self._limits = limits
+        self._learn = learn
         self._making: SingleFlight[tuple[int, Recipe], Form] = SingleFlight()
         self._lineage = Lineage()
 
-    async def form(self, wanted: Wanted, recipe: Recipe) -> tuple[Form, float]:
-        """The ready bytes, made now if nobody needed them before, and for how many seconds they are the newest.
+    async def form(self, wanted: Wanted, recipe: Recipe) -> tuple[Form, float, Source]:
+        """The ready bytes, made now if nobody needed them before, for how many seconds they are the newest, and of what.
 
         An ``EdgeError`` if there are none.
         """
@@ -87,7 +101,15 @@ class ManifestCache:
             form = await self._making.run(
                 (id(source), recipe), lambda: self._make(wanted, source, recipe)
             )
-        return form, self._sources.fresh_seconds(source)
+        return form, self._sources.fresh_seconds(source), source
+
+    def purge(self, purge: Purge) -> int:
+        """Fetch anew what ``purge`` names; how many documents that were."""
+        return self._sources.purge(purge)
+
+    def stats(self) -> dict[str, int]:
+        """What is kept, for people."""
+        return {"manifest_bytes": self._sources.size_bytes, "manifests": len(self._sources)}
 
     async def close(self) -> None:
         """Stop what is being fetched or made."""
@@ -130,7 +152,8 @@ class ManifestCache:
     async def _fetch(
         self, wanted: Wanted, query: str, known: Document | None, *, held_back: bool = False
     ) -> Document:
-        document = await wanted.origin.document(
+        document = await self._documents.fetch(
+            wanted.origin,
             wanted.path,
             query,
             known=known,
@@ -144,10 +167,12 @@ class ManifestCache:
         with _usable():
             document = await self._with_remote_elements(wanted, document)
             # A document that players cannot use must not replace the last good one.
-            await self._produce(wanted, document, document.body, None)
+            produced = await self._produce(wanted, document, document.body, None)
         newest = self._sources.known(wanted.key)
         if newest is not None and is_behind(document.body, newest.document.body, self._limits):
             return newest.document
+        is_new = newest is None or newest.document.body != document.body
+        await self._learn(wanted.key, produced, is_new)
         return document
 
     async def _make(self, wanted: Wanted, source: Source, recipe: Recipe) -> Form:
@@ -188,12 +213,14 @@ class ManifestCache:
 
     def _context(self, wanted: Wanted, document: Document) -> Context:
         origin = wanted.origin
+        around = self._origins.around(origin)
         return Context(
             base=document.url,
-            origins=self._origins.map,
-            origin=origin.name,
+            origins=around.map,
+            origin=around.mount,
             path=wanted.path,
             unlisted=origin.settings.unlisted if isinstance(origin, HttpOrigin) else "leave",
+            carry=around.carry,
             query=wanted.query.values,
             defines=self._lineage.defines_of(wanted.key),
         )
@@ -209,25 +236,30 @@ class ManifestCache:
             return document
         scanned = dash_scan.scan(document.body, self._limits)
         targets = xlink.xlink_targets(scanned)[:_MAX_REMOTE_ELEMENTS]
+        around = self._origins.around(origin)
         found = {
-            target.href: await self._remote_element(resolve(document.url, target.href))
+            target.href: await self._remote_element(resolve(document.url, target.href), around)
             for target in targets
             if target.href != xlink.RESOLVE_TO_ZERO
         }
         edits, _ = xlink.inline(scanned, found, self._limits)
         return replace(document, body=apply_edits(document.body, edits))
 
-    async def _remote_element(self, url: str) -> bytes | None:
-        """A remote element from a configured origin; ``None`` for what cannot be had."""
-        mapped = self._origins.map.locate(url)
-        if mapped is None:
-            return None
-        path, _, query = mapped.target.removeprefix(f"/{mapped.origin}/").partition("?")
+    async def _remote_element(self, url: str, around: Surroundings) -> bytes | None:
+        """A remote element from an origin or a carried host; ``None`` for what cannot be had."""
         try:
-            remote = await self._origins.named(mapped.origin).document(
-                path, query, known=None, max_bytes=_MAX_REMOTE_BYTES
+            found = self._origins.leading_to(url, around)
+            if found is None:
+                return None
+            origin, target = found
+            remote = await self._documents.fetch(
+                origin,
+                target.path,
+                target.query,
+                known=None,
+                max_bytes=_MAX_REMOTE_BYTES,
             )
-        except EdgeError:
+        except (EdgeError, BadReference):
             return None
         return remote.body
 

@@ -45,6 +45,14 @@ def resolve(field: str | None, *, size: int) -> Span | None:
     return Span(start, min(int(last) + 1, size) if last else size)
 
 
+def first_place(field: str) -> int | None:
+    """Where a Range field starts; 0 for a suffix, whose start only the size tells; ``None`` for several ranges."""
+    match = _SPEC.match(field)
+    if match is None or (not match[1] and not match[2]):
+        return None
+    return int(match[1] or 0)
+
+
 def _suffix(length: str, size: int) -> Span | None:
     if not length:
         return None

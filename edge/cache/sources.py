@@ -9,6 +9,7 @@ from typing import Any
 
 from edge import metrics
 from edge.cache.single_flight import SingleFlight
+from edge.cache.tiers.purge import Purge
 from edge.errors import OriginError
 from edge.origin.documents import Document
 
@@ -31,6 +32,7 @@ class Source:
     forms: dict[Any, Any] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)  # what was found out about this version
     form_bytes: int = 0
+    alive: bool = True  # False once another version stands in its place, or it had to make room
 
     @property
     def size_bytes(self) -> int:
@@ -54,6 +56,7 @@ class Sources:
         self._clock = clock
         self._sources: OrderedDict[SourceKey, Source] = OrderedDict()
         self._flights: SingleFlight[tuple[SourceKey, str], Source] = SingleFlight()
+        self._purges = 0
         self.size_bytes = 0
 
     def known(self, key: SourceKey, *, max_seconds: float | None = None) -> Source | None:
@@ -100,6 +103,27 @@ class Sources:
             self.size_bytes += size_bytes
             self._shrink()
 
+    def purge(self, purge: Purge) -> int:
+        """Forget what ``purge`` names, or ask for it anew before its next use; how many documents that were."""
+        self._purges += 1
+        count = 0
+        for key, source in list(self._sources.items()):
+            origin, path, query = key
+            base = f"{origin}/{path}?{query}" if query else f"{origin}/{path}"
+            if not purge.covers(base, source.document.tags):
+                continue
+            count += 1
+            source.alive = False
+            source.fresh_until = 0.0
+            if not purge.soft:
+                del self._sources[key]
+                self.size_bytes -= source.size_bytes
+        metrics.MANIFEST_BYTES.set(self.size_bytes)
+        return count
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
     async def close(self) -> None:
         """Stop what is being fetched."""
         await self._flights.close()
@@ -108,10 +132,13 @@ class Sources:
         self, key: SourceKey, fetch: Callable[[Document | None], Awaitable[Document]]
     ) -> Source:
         old = self._sources.get(key)
+        purges = self._purges
         document = await fetch(None if old is None else old.document)
         now = self._clock()
         max_age = self._default_max_age if document.max_age is None else document.max_age
         fresh_until = now + max_age
+        if self._purges != purges:
+            fresh_until = now  # it may be what was purged while it came
         good_until = fresh_until + self._stale_seconds
         old = self._sources.get(key)
         if (
@@ -120,10 +147,12 @@ class Sources:
             and old.document.url == document.url
         ):
             old.document, old.fresh_until, old.good_until = document, fresh_until, good_until
+            old.alive = True
             return old
         version = 1 if old is None else old.version + 1
         source = Source(document, version, fresh_until, good_until, since=now)
         if old is not None:
+            old.alive = False
             self.size_bytes -= old.size_bytes
         self._sources[key] = source
         self._sources.move_to_end(key)
@@ -135,4 +164,5 @@ class Sources:
         metrics.MANIFEST_BYTES.set(self.size_bytes)
         while self.size_bytes > self._max_bytes and len(self._sources) > 1:
             _, source = self._sources.popitem(last=False)
+            source.alive = False
             self.size_bytes -= source.size_bytes

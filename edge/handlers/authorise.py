@@ -10,9 +10,19 @@ from config.contracts.grants import Grant
 from config.runtime.logging import SESSION_ID
 from edge import keys
 from edge.errors import PathNotCovered, TokenMissing
+from edge.origin.shield import FIELD, shield_allows
 from edge.query import Query
 from edge.target import Target
 from edge.tokens.transport import CarriedToken, find_token
+
+
+def is_shielded(request: web.Request) -> bool:
+    """Whether another edge asks, which has checked its viewer itself."""
+    shield_keys = request.app[keys.SETTINGS].shield_keys
+    if not shield_keys or FIELD not in request.headers:
+        return False
+    plain = (key.get_secret_value() for key in shield_keys)
+    return shield_allows(request.headers, request.method, request.raw_path, plain, time.time())
 
 
 def authorised(request: web.Request, target: Target, query: Query) -> tuple[CarriedToken, Grant]:
@@ -28,6 +38,14 @@ def authorised(request: web.Request, target: Target, query: Query) -> tuple[Carr
     grant = request.app[keys.TOKENS].grant_of(carried.text, now=time.time())
     request[keys.GRANT] = grant
     SESSION_ID.set(grant.session)
-    if not grant.covers(target.scope):
+    if not _covers(grant, target):
         raise PathNotCovered
     return carried, grant
+
+
+def _covers(grant: Grant, target: Target) -> bool:
+    if target.carried is None:
+        return grant.covers(target.scope)
+    # No token names a carried host: whoever may have something of the origin may have what it leads to.
+    via = f"/{target.carried.host.via}/"
+    return grant.covers(via) or any(prefix.startswith(via) for prefix in grant.path_prefixes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
 
 from aiohttp import hdrs, web
@@ -9,9 +10,10 @@ from aiohttp import hdrs, web
 from config.contracts.grants import Grant
 from edge import keys, metrics
 from edge.cache.conditions import Outcome, Validators, evaluate
-from edge.cache.forms import Form
 from edge.cache.manifests import Recipe, Wanted
-from edge.errors import BadFilter, TokenBadClaims
+from edge.cache.sources import Source
+from edge.errors import BadFilter, BadPath, TokenBadClaims
+from edge.lane.ready import lend
 from edge.manifests.errors import BadFilter as BadFilterText
 from edge.manifests.filters.filter import Filter, combine, from_grant
 from edge.manifests.filters.grammar import parse_filter, parse_query
@@ -37,26 +39,58 @@ async def manifest(
     if moved and settings.entry == "redirect" and carried is not None:
         return _to_path_form(carried, target, query)
     recipe = Recipe(filter=chosen, skip=query.skip, patch=query.patch, in_path=not moved)
-    form, fresh_seconds = await request.app[keys.MANIFESTS].form(wanted, recipe)
+    form, fresh_seconds, source = await request.app[keys.MANIFESTS].form(wanted, recipe)
+    public, longest = wanted.origin.public, settings.manifest_max_age.total_seconds()
     headers: dict[str, str] = {
-        hdrs.CACHE_CONTROL: _cache_control(
-            min(fresh_seconds, settings.manifest_max_age.total_seconds()),
-            public=wanted.origin.public,
-        ),
+        hdrs.CACHE_CONTROL: _cache_control(min(fresh_seconds, longest), public=public)
     }
     if form.given_up:
         headers[GIVEN_UP] = ", ".join(form.given_up)
-    if moved and carried is not None:
+    if form.whole or moved:
         # One viewer's own bytes: nothing that another request could be compared with.
         headers[hdrs.CACHE_CONTROL] = "private, no-store"
         headers[hdrs.CONTENT_TYPE] = form.content_type
-        return _counted(form.for_token(carried.text), headers)
-    return _conditional(request, form, headers)
-
-
-def _conditional(request: web.Request, form: Form, headers: dict[str, str]) -> web.Response:
+        token = carried.text if moved and carried is not None else None
+        try:
+            body = form.for_viewer(target.scope, _public(request, target), token)
+        except ValueError as error:  # a Host that no URL can have
+            raise BadPath from error
+        return _counted(body, headers)
     body, described = form.chosen(request.headers)
-    headers |= described
+    fresh_until = time.time() + fresh_seconds
+    if grant is not None or public:
+        lend(
+            request,
+            target,
+            grant,
+            route="manifest",
+            lent=LentForm(source, body),
+            fresh_seconds=fresh_seconds,
+            moving={
+                hdrs.CACHE_CONTROL: lambda now: _cache_control(
+                    max(0, min(fresh_until - now, longest)), public=public
+                )
+            },
+        )
+    return _conditional(request, body, headers | described)
+
+
+class LentForm:
+    """A manifest's bytes, for as long as nothing newer is there."""
+
+    __slots__ = ("_source", "body", "freq")
+
+    def __init__(self, source: Source, body: bytes) -> None:
+        self._source = source
+        self.body = body
+        self.freq = 3  # sources have their own way to tell what is used
+
+    @property
+    def alive(self) -> bool:
+        return self._source.alive
+
+
+def _conditional(request: web.Request, body: bytes, headers: dict[str, str]) -> web.Response:
     validators = Validators(etag=headers["ETag"], modified_at=0)
     conditions = {
         name: value
@@ -76,6 +110,14 @@ def _conditional(request: web.Request, form: Form, headers: dict[str, str]) -> w
 def _counted(body: bytes, headers: dict[str, str]) -> web.Response:
     metrics.BYTES_SENT.labels("manifest").inc(len(body))
     return web.Response(body=body, headers=headers)
+
+
+def _public(request: web.Request, target: Target) -> str:
+    """What the player's documents stand below: this edge, then the token and the filter of the path."""
+    base = request.app[keys.SETTINGS].public_url or f"{request.scheme}://{request.host}"
+    token = "" if target.token is None else f"/t/{target.token}"
+    words = "" if target.filter is None else f"/f/{target.filter}"
+    return base.rstrip("/") + token + words
 
 
 def _cache_control(seconds: float, *, public: bool) -> str:

@@ -8,12 +8,12 @@ from config.contracts.content_types import is_manifest
 from edge import keys
 from edge.cache.manifests import Wanted
 from edge.errors import NotFound
-from edge.handlers.authorise import authorised
+from edge.handlers.authorise import authorised, is_shielded
 from edge.handlers.manifests import manifest
-from edge.handlers.segments import passed_on, stored
-from edge.origin.http import HttpOrigin
-from edge.query import parse_query
-from edge.target import parse_target
+from edge.handlers.segments import segment
+from edge.origin.origins import Origin
+from edge.query import Query, parse_carried_query, parse_query
+from edge.target import Target, parse_target
 
 
 async def media(request: web.Request) -> web.StreamResponse:
@@ -21,23 +21,29 @@ async def media(request: web.Request) -> web.StreamResponse:
     if request.method == hdrs.METH_OPTIONS:
         return _preflight(request)
     target = parse_target(request.raw_path)
-    query = parse_query(target.query)
     request[keys.ROUTE] = "manifest" if is_manifest(target.path) else "segment"
-    origin = request.app[keys.ORIGINS].named(target.origin)
+    origin, query = _asked(request, target)
     carried = grant = None
-    if not origin.public:
+    if not origin.public and not is_shielded(request):
         carried, grant = authorised(request, target, query)
-    if not target.path:
+    if not target.path and target.carried is None:
         raise NotFound
     if request[keys.ROUTE] == "segment":
-        if not isinstance(origin, HttpOrigin):
-            return await stored(request, origin, target.path)
-        answer = await passed_on(request, origin, target.path, query.rest)
+        answer = await segment(request, origin, target, query, grant)
         if answer is not None:
             return answer
         request[keys.ROUTE] = "manifest"  # its origin says so, although its name does not
     wanted = Wanted(origin=origin, path=target.path, query=query)
     return await manifest(request, target, query, wanted, carried, grant)
+
+
+def _asked(request: web.Request, target: Target) -> tuple[Origin, Query]:
+    origins = request.app[keys.ORIGINS]
+    if target.carried is None:
+        return origins.named(target.origin), parse_query(target.query)
+    host = origins.carried(target.carried)
+    own_token = target.token is None and not host.public
+    return host, parse_carried_query(target.query, with_token=own_token)
 
 
 def _preflight(request: web.Request) -> web.Response:

@@ -8,13 +8,16 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from config.runtime.access_log import FACTS
 from config.runtime.logging import REQUEST_ID, SESSION_ID, get_logger
 from edge import keys, metrics
-from edge.errors import EdgeError, MethodNotAllowed, NotFound
+from edge.errors import EdgeError, MethodNotAllowed, NotFound, VersionNotSupported
+from edge.handlers.proxy import is_proxied, proxy
 from edge.handlers.strict import METHODS, refusal_of
+from edge.lane.lane import LANE
+from edge.lane.protocol import answer_in_http11
 
 log = get_logger(__name__)
 
@@ -62,10 +65,11 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def errors_to_responses(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every refusal into an answer with a code; anything unexpected into a logged 500."""
     try:
-        refusal = refusal_of(request)
+        proxied = is_proxied(request.app[keys.SETTINGS], request.raw_path)
+        refusal = refusal_of(request, any_method=proxied)
         if refusal is not None:
             raise refusal
-        return await handler(request)
+        return await (proxy if proxied else handler)(request)
     except EdgeError as error:
         return refusal_response(request, error)
     except web.HTTPNotFound:
@@ -93,6 +97,8 @@ def refusal_response(request: web.Request, error: EdgeError) -> web.Response:
     if error.code in ("bad-request", "version-not-supported", "method-not-allowed"):
         # What follows on this connection may be the body that we refuse to read.
         response.force_close()
+    if isinstance(error, VersionNotSupported):
+        answer_in_http11(request)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
@@ -100,6 +106,13 @@ def refusal_response(request: web.Request, error: EdgeError) -> web.Response:
 
 async def add_common_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Put the fields that every answer carries on an answer about to be sent."""
-    response.headers.update(COMMON_HEADERS)
+    if request.get(keys.ROUTE) != "proxy":
+        response.headers.update(COMMON_HEADERS)
+        response.headers.pop(hdrs.SERVER, None)
     if FACTS in request:
-        response.headers["X-Request-Id"] = request[FACTS]["request_id"]
+        # A plain answer carries no id: its bytes are the same for everybody.
+        request_id = request[FACTS]["request_id"]
+        if response.status >= 400 or request.headers.get("X-Request-Id") == request_id:
+            response.headers["X-Request-Id"] = request_id
+    if LANE in request.app:
+        request.app[LANE].answers.complete(request, response)

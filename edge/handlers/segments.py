@@ -1,34 +1,31 @@
-"""Answers with bytes that are not changed: files of storage, and what other servers send."""
+"""Answers with bytes that are not changed: segments, keys, images."""
 
 from __future__ import annotations
 
-from aiohttp import ClientResponse, hdrs, web
+from aiohttp import web
+from multidict import CIMultiDict
 
-from config.contracts.content_types import content_type_of
+from config.contracts.grants import Grant
+from config.runtime.access_log import FACTS
 from edge import keys
-from edge.cache.answers import Answer, answer
-from edge.cache.conditions import Validators
-from edge.cache.ranges import Span
+from edge.cache.answering import answered
+from edge.cache.call import Found
 from edge.errors import NotFound, OriginFailed
-from edge.handlers.bodies import send
-from edge.origin.http import HttpOrigin
-from edge.origin.origins import FileOrigin
+from edge.handlers.found import lend_hit, send_found
+from edge.origin.origins import Origin
+from edge.origin.upstream import Question
+from edge.query import Query
+from edge.sessions.cmcd_next import next_objects
+from edge.target import Target
 
-# What a viewer's request may tell the origin, and what the origin's answer may tell the viewer.
-_ASKED = (
-    hdrs.RANGE,
-    hdrs.IF_RANGE,
-    hdrs.IF_MATCH,
-    hdrs.IF_NONE_MATCH,
-    hdrs.IF_MODIFIED_SINCE,
-    hdrs.IF_UNMODIFIED_SINCE,
-)
+# What the origin's answer may tell the viewer.
 _TOLD = (
-    hdrs.CONTENT_TYPE,
-    hdrs.CONTENT_RANGE,
-    hdrs.ACCEPT_RANGES,
-    hdrs.ETAG,
-    hdrs.LAST_MODIFIED,
+    "Accept-Ranges",
+    "Content-Encoding",
+    "Content-Type",
+    "Content-Range",
+    "ETag",
+    "Last-Modified",
 )
 _PASSED = frozenset({200, 206, 304, 412, 416})
 _MANIFEST_TYPES = frozenset(
@@ -44,67 +41,55 @@ _MANIFEST_TYPES = frozenset(
 )
 
 
-async def stored(request: web.Request, origin: FileOrigin, path: str) -> web.StreamResponse:
-    """A file of storage, with conditions and ranges decided here."""
-    settings = request.app[keys.SETTINGS]
-    info = await origin.stat(path)
-    decided = answer(
-        request.headers,
-        Validators(etag=info.etag, modified_at=int(info.modified_at)),
-        size=info.size_bytes,
-        content_type=content_type_of(path),
-        cache_control=_cache_control(request, public=origin.public),
-        ranged=request.method == hdrs.METH_GET,
-    )
-    body = decided.body
-    chunks = origin.read(
-        path, info=info, start=body.start if body else 0, stop=body.stop if body else 0
-    )
-    return await send(
-        request,
-        decided,
-        chunks,
-        route="segment",
-        write_timeout_seconds=settings.write_timeout.total_seconds(),
-    )
-
-
-async def passed_on(
-    request: web.Request, origin: HttpOrigin, path: str, query: str
+async def segment(
+    request: web.Request, origin: Origin, target: Target, query: Query, grant: Grant | None
 ) -> web.StreamResponse | None:
-    """What another server answers, as it comes; ``None`` if it is a manifest, which must not pass unread."""
-    asked: dict[str, str] = {
-        name: request.headers[name] for name in _ASKED if name in request.headers
-    }
-    settings = request.app[keys.SETTINGS]
-    async with origin.open(request.method, path, query, asked) as upstream:
-        if upstream.status in (404, 410):
+    """A file as its origin has it, kept for the next viewer; ``None`` for a manifest, which must not pass unread."""
+    question = _question(request, target.path, query.rest)
+    found = await request.app[keys.CACHE].find(request.app[keys.CALLS].segment(origin, question))
+    try:
+        request[FACTS]["cache"] = found.result
+        if found.status in (404, 410):
             raise NotFound
-        if upstream.status not in _PASSED:
-            raise OriginFailed(f"The origin answered with status {upstream.status}.")
-        if upstream.status == 200 and upstream.content_type.lower() in _MANIFEST_TYPES:
+        if found.status not in _PASSED:
+            raise OriginFailed(f"The origin answered with status {found.status}.")
+        if found.status == 200 and _type_of(found) in _MANIFEST_TYPES:
             return None
-        return await send(
-            request,
-            _answer(request, upstream, public=origin.public),
-            origin.chunks(upstream),
-            route="segment",
-            write_timeout_seconds=settings.write_timeout.total_seconds(),
+        decided = answered(found, request.headers, request.method)
+        if request.method == "GET" and decided.status < 400:
+            said = next_objects(query.cmcd, request.headers)
+            request.app[keys.PREFETCHER].asked(
+                origin, question, found.result, decided.size, grant, said
+            )
+        headers: CIMultiDict[str] = CIMultiDict()
+        for name in _TOLD:
+            if name in decided.headers:
+                headers[name] = decided.headers[name]
+        failed = decided.status in (412, 416)
+        headers["Cache-Control"] = (
+            "no-store" if failed else _cache_control(request, public=origin.public)
         )
+        if found.age is not None:
+            headers["Age"] = str(found.age)
+        headers["Cache-Status"] = found.cache_status
+        if grant is not None or origin.public:
+            lend_hit(request, target, grant, found, decided)
+        return await send_found(request, found, decided, headers, route="segment")
+    finally:
+        found.body.close()
 
 
-def _answer(request: web.Request, upstream: ClientResponse, *, public: bool) -> Answer:
-    headers: dict[str, str] = {
-        name: upstream.headers[name] for name in _TOLD if name in upstream.headers
-    }
-    headers[hdrs.CACHE_CONTROL] = _cache_control(request, public=public)
-    has_body = upstream.status in (200, 206)
-    size = upstream.content_length
-    if has_body and size is None:
-        raise OriginFailed("The origin does not say how long the file is.")
-    return Answer(
-        status=upstream.status, headers=headers, body=Span(0, size or 0) if has_body else None
-    )
+def _question(request: web.Request, path: str, query: str) -> Question:
+    # One question for all viewers: nothing that a viewer sends makes another file of it.
+    headers = CIMultiDict({"Accept-Encoding": "identity"})
+    for name in ("Range", "If-Range"):
+        if name in request.headers:
+            headers[name] = request.headers[name]
+    return Question(method=request.method, path=path, query=query, headers=headers)
+
+
+def _type_of(found: Found) -> str:
+    return found.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def _cache_control(request: web.Request, *, public: bool) -> str:

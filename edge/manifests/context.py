@@ -44,8 +44,6 @@ class Context:
     carry: Callable[[str], str] | None = None  # absolute URL -> '/x/...' that the edge can verify
     query: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # of the player's URL
     defines: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # IMPORTed variables
-    # What stands before '/{origin}/…' in the player's URL, for formats that want absolute URIs (steering, asset lists).
-    public: str | None = None
 
     @cached_property
     def document(self) -> str:

@@ -11,6 +11,7 @@
     x TooManyAttributes
     x TooManyElements
     x TooManyUris
+    x TooManyHosts
   x HostileXml
   x UnlistedHost
   x BadReference
@@ -92,6 +93,12 @@ class TooManyUris(TooMuch):
     """The manifest names more URIs than allowed."""
 
     code = "too-many-uris"
+
+
+class TooManyHosts(TooMuch):
+    """The manifest names more hosts that no origin covers than allowed."""
+
+    code = "too-many-hosts"
 
 
 class HostileXml(ManifestError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -169,6 +171,9 @@ def _server(scheme: str | None, authority: str | None) -> tuple[str, str, str]:
     """Scheme, host and port in one spelling (RFC 3986 section 6.2.3); userinfo never matches."""
     scheme = (scheme or "").lower()
     host, _, port = _host_and_port(authority or "")
+    if host.startswith("["):
+        with contextlib.suppress(ValueError):
+            host = f"[{ipaddress.IPv6Address(host[1:-1]).compressed}]"
     return scheme, host.lower(), port or _DEFAULT_PORTS.get(scheme, "")
 
 

@@ -15,3 +15,4 @@ class Document:
     etag: str | None  # the origin's own
     last_modified: str | None
     max_age: float | None  # seconds that the origin calls it fresh; None if it does not say
+    tags: tuple[str, ...] = ()  # to purge it by

@@ -2,211 +2,154 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import re
-import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import ClassVar
+from urllib.parse import urlsplit
 
-from aiohttp import (
-    ClientError,
-    ClientResponse,
-    ClientSession,
-    ClientTimeout,
-    DummyCookieJar,
-    TCPConnector,
-    hdrs,
-)
-from yarl import URL
+from aiohttp import ClientSession
 
 from config.settings.origins import HttpOrigin as HttpOriginSettings
-from edge import metrics
-from edge.errors import ManifestTooLarge, NotFound, OriginFailed, OriginTimeout
-from edge.origin.documents import Document
+from config.settings.origins import Pooled
+from edge.origin import shield
+from edge.origin.asking import Asker, Limits, Request
+from edge.origin.breaker import Breaker
+from edge.origin.connector import open_session
+from edge.origin.failover import Server, Servers
+from edge.origin.guard import guard_of, host_of
+from edge.origin.places import Places
+from edge.origin.redirects import Redirects
+from edge.origin.reply import HttpReply
+from edge.origin.resolver import Resolver
+from edge.origin.upstream import Question, Reply
 
-_CHUNK_BYTES = 256 * 1024
-_MAX_AGE = re.compile(r"(?:^|[\s,])(?:s-maxage|max-age)\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
-_NOT_FRESH = re.compile(r"(?:^|[\s,])(?:no-cache|no-store|private)\b", re.IGNORECASE)
-_MAX_RATIO = 200  # decoded to sent: beyond this it is a bomb, not a playlist
+_EJECTED_SECONDS = (10.0, 30.0)
 
 
-class StrictConnector(TCPConnector):
-    """Never reuses a connection on which the origin has written without being asked.
+class Asked:
+    """A question for the length of an ``async with`` block."""
 
-    aiohttp would read those bytes as the answer to the next request. Leans on private names: aiohttp is pinned,
-    and tests/edge/test_http_origin.py notices when this stops working.
-    """
+    __slots__ = ("_asker", "_question", "_reply")
 
-    async def _get(self, key: Any, traces: Any) -> Any:
-        waiting = self._conns.get(key)
-        if waiting:
-            for item in [item for item in waiting if item[0].should_close]:
-                waiting.remove(item)
-                item[0].close()
-            if not waiting:
-                self._conns.pop(key, None)
-        return await super()._get(key, traces)
+    def __init__(self, asker: Asker, question: Question) -> None:
+        self._asker = asker
+        self._question = question
+        self._reply: HttpReply | None = None
+
+    async def __aenter__(self) -> HttpReply:
+        self._reply = await self._asker.head(self._question)
+        return self._reply
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._reply is not None:
+            self._reply.end()
 
 
 class HttpOrigin:
-    """One server; clients choose a path below its URL, never a host."""
+    """Servers with the same content; clients choose a path below their URLs, never a host."""
 
-    def __init__(self, name: str, settings: HttpOriginSettings, session: ClientSession) -> None:
+    is_local: ClassVar[bool] = False
+    again: ClassVar[frozenset[int]] = frozenset()  # statuses after which one server is asked twice
+
+    def __init__(
+        self,
+        name: str,
+        settings: HttpOriginSettings,
+        session: ClientSession,
+        *,
+        counted_as: str | None = None,
+    ) -> None:
         self.name = name
+        counted = counted_as or name  # in metrics
         self.public = settings.public
         self.settings = settings
         self.base = settings.url.rstrip("/") + "/"
-        self._session = session
-
-    async def document(
-        self,
-        path: str,
-        query: str,
-        *,
-        known: Document | None,
-        max_bytes: int,
-        held_back: bool = False,
-    ) -> Document:
-        """Read a small file whole; ``known`` itself if it has not changed (304)."""
-        headers: dict[str, str] = {hdrs.ACCEPT_ENCODING: "gzip"}
-        if known is not None and known.etag is not None:
-            headers[hdrs.IF_NONE_MATCH] = known.etag
-        elif known is not None and known.last_modified is not None:
-            headers[hdrs.IF_MODIFIED_SINCE] = known.last_modified
-        limit = self.settings.block_timeout if held_back else self.settings.first_byte_timeout
-        with self._counted():
-            async with self._asked(
-                hdrs.METH_GET, path, query, headers, limit.total_seconds()
-            ) as answer:
-                if answer.status == 304 and known is not None:
-                    return known
-                if answer.status in (404, 410):
-                    raise NotFound
-                if answer.status != 200:
-                    raise OriginFailed(f"The origin answered with status {answer.status}.")
-                with _translated():
-                    body = await _read_bounded(answer, max_bytes)
-        metrics.BYTES_FROM_ORIGIN.labels(self.name).inc(len(body))
-        return Document(
-            body=body,
-            url=str(answer.url),
-            content_type=answer.headers.get(hdrs.CONTENT_TYPE, ""),
-            etag=answer.headers.get(hdrs.ETAG),
-            last_modified=answer.headers.get(hdrs.LAST_MODIFIED),
-            max_age=_max_age(answer.headers),
+        urls = (settings.url, *settings.backups)
+        key = settings.shield_key
+        self._shield_key = None if key is None else key.get_secret_value()
+        self._asker = Asker(
+            counted,
+            session,
+            servers_of(counted, urls, settings),
+            limits=limits_of(settings, held_back=settings.block_timeout.total_seconds()),
+            retry_ratio=settings.retry_ratio,
+            hedge=settings.hedge,
+            prepare=self._prepared,
+            redirects=Redirects(settings.redirects, servers=urls, hosts=settings.redirect_hosts),
+            again=self.again,
         )
 
-    @contextlib.asynccontextmanager
-    async def open(
-        self, method: str, path: str, query: str, headers: Mapping[str, str]
-    ) -> AsyncIterator[ClientResponse]:
-        """Ask for a file that is passed on as it comes; leaving the block in its middle drops the connection."""
-        seconds = self.settings.first_byte_timeout.total_seconds()
-        with self._counted():
-            async with self._asked(
-                method, path, query, {**headers, hdrs.ACCEPT_ENCODING: "identity"}, seconds
-            ) as answer:
-                yield answer
+    def ask(self, question: Question) -> AbstractAsyncContextManager[Reply]:
+        """The reply's head, or an ``OriginError``; leaving the block in mid-body drops the connection."""
+        return Asked(self._asker, question)
 
-    async def chunks(self, answer: ClientResponse) -> AsyncIterator[bytes]:
-        """The body of an open answer; ``OriginFailed`` if it ends early, so that the viewer can tell too."""
-        count = metrics.BYTES_FROM_ORIGIN.labels(self.name)
-        with _translated():
-            async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
-                count.inc(len(chunk))
-                yield chunk
+    def has_room(self, taken: int) -> bool:
+        """Whether there are connections to spare for what nobody waits for, with so many more taken."""
+        return self._asker.has_room(taken)
 
-    @contextlib.asynccontextmanager
-    async def _asked(
-        self, method: str, path: str, query: str, headers: Mapping[str, str], seconds: float
-    ) -> AsyncIterator[ClientResponse]:
-        url = URL(self.base + path + (f"?{query}" if query else ""), encoded=True)
-        with _translated():
-            # aiohttp's own timeouts start anew with every byte: a head that drips needs a deadline of its own.
-            async with asyncio.timeout(seconds):
-                answer = await self._session.request(
-                    method, url, headers=headers, allow_redirects=False
-                )
-        try:
-            yield answer
-        finally:
-            if answer.content.at_eof():
-                answer.release()
-            else:
-                answer.close()
+    def tell_of_places(self, *, waiting: Callable[[], None], free: Callable[[], None]) -> None:
+        """Call ``waiting`` when a question has to wait for a connection, ``free`` when one is free again."""
+        self._asker.tell_of_places(waiting=waiting, free=free)
 
-    @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
-        result = "ok"
-        try:
-            yield
-        except NotFound:
-            result = "not_found"
-            raise
-        except OriginTimeout:
-            result = "timeout"
-            raise
-        except (OriginFailed, ManifestTooLarge):
-            result = "error"
-            raise
-        finally:
-            metrics.ORIGIN_REQUESTS.labels(self.name, result).inc()
+    async def _prepared(self, server: Server, question: Question) -> Request:
+        url = server.base + question.target
+        if self._shield_key is None:
+            return Request(url, question.headers)
+        headers = question.headers.copy()
+        parts = urlsplit(url)
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        headers[shield.FIELD] = shield.sign(
+            question.method, target, key=self._shield_key, now=time.time()
+        )
+        return Request(url, headers)
 
 
 @contextlib.asynccontextmanager
-async def open_http_origin(name: str, settings: HttpOriginSettings) -> AsyncIterator[HttpOrigin]:
+async def open_http_origin(
+    name: str, settings: HttpOriginSettings, *, resolver: Resolver
+) -> AsyncIterator[HttpOrigin]:
     """An origin with a connection pool of its own."""
-    connector = StrictConnector(limit=settings.connections, limit_per_host=settings.connections)
-    timeout = ClientTimeout(
-        total=None,
-        sock_connect=settings.connect_timeout.total_seconds(),
-        sock_read=max(settings.idle_timeout, settings.block_timeout).total_seconds(),
-    )
-    async with ClientSession(
-        connector=connector,
-        timeout=timeout,
-        auto_decompress=False,
-        cookie_jar=DummyCookieJar(),
-        headers={hdrs.USER_AGENT: "kawa"},
-    ) as session:
+    urls = (settings.url, *settings.backups, *(f"//{host}" for host in settings.redirect_hosts))
+    guard = guard_of((host_of(url) for url in urls), private=settings.private)
+    async with open_session(settings, guard=guard, resolver=resolver) as session:
         yield HttpOrigin(name, settings, session)
 
 
-async def _read_bounded(answer: ClientResponse, max_bytes: int) -> bytes:
-    encoding = answer.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
-    if encoding not in ("identity", "gzip", "x-gzip"):
-        raise OriginFailed(
-            f"The origin sent the encoding {encoding[:20]}, which was not asked for."
-        )
-    decoder = None if encoding == "identity" else zlib.decompressobj(16 + zlib.MAX_WBITS)
-    pieces: list[bytes] = []
-    sent = size = 0
-    async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
-        sent += len(chunk)
-        piece = chunk if decoder is None else decoder.decompress(chunk, max_bytes + 1 - size)
-        size += len(piece)
-        if size > max_bytes or size > _MAX_RATIO * max(sent, 1024):
-            raise ManifestTooLarge
-        pieces.append(piece)
-    if decoder is not None and not decoder.eof:
-        raise OriginFailed("The origin's compressed body ends early.")
-    return b"".join(pieces)
+def servers_of(name: str, urls: Iterable[str], settings: Pooled) -> Servers:
+    """The servers behind these URLs, in this order."""
+    return Servers(
+        [
+            Server(
+                name=f"{name}-{number}" if number else name,
+                base=url.rstrip("/") + "/",
+                places=Places(
+                    name,
+                    places=settings.connections,
+                    waiting=settings.waiting,
+                    wait_seconds=settings.wait_timeout.total_seconds(),
+                ),
+                breaker=Breaker(failures=settings.breaker_failures),
+                outlier=Breaker(failures=settings.breaker_failures, pause=_EJECTED_SECONDS),
+            )
+            for number, url in enumerate(urls)
+        ]
+    )
 
 
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError as error:
-        raise OriginTimeout from error
-    except (ClientError, zlib.error, OSError) as error:
-        raise OriginFailed from error
-
-
-def _max_age(headers: Mapping[str, str]) -> float | None:
-    field = headers.get(hdrs.CACHE_CONTROL, "")
-    if _NOT_FRESH.search(field):
-        return 0.0
-    found = _MAX_AGE.search(field)
-    return None if found is None else float(found[1])
+def limits_of(settings: Pooled, *, held_back: float) -> Limits:
+    """How long an origin may take."""
+    return Limits(
+        head=settings.first_byte_timeout.total_seconds(),
+        held_back=held_back,
+        all_heads=settings.answer_timeout.total_seconds(),
+        idle=settings.idle_timeout.total_seconds(),
+        min_rate=settings.min_rate,
+    )

@@ -3,130 +3,49 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
-from config.contracts import paths
-from config.contracts.content_types import content_type_of
-from config.contracts.paths import checked_path
-from config.runtime.storage.base import (
-    ObjectChanged,
-    ObjectInfo,
-    ObjectNotFound,
-    Storage,
-    StorageError,
-)
+from config.runtime.storage.base import Storage
 from config.runtime.storage.folder import FolderStorage
 from config.runtime.storage.open import open_storage
 from config.settings.load import Settings
 from config.settings.origins import FolderOrigin, StorageOrigin
 from config.settings.origins import HttpOrigin as HttpOriginSettings
-from edge import metrics
-from edge.errors import (
-    BadPath,
-    ManifestTooLarge,
-    NotFound,
-    OriginFailed,
-    OriginTimeout,
-    UnknownOrigin,
-)
+from config.settings.origins import S3Origin as S3OriginSettings
+from edge.errors import UnknownOrigin
 from edge.manifests.uris import OriginMap
-from edge.origin.documents import Document
+from edge.origin.carried.hosts import CarriedHosts, CarriedOrigin, open_carried
+from edge.origin.carried.names import MARK, Carried, read_name
+from edge.origin.files import FileOrigin as FileOrigin
 from edge.origin.http import HttpOrigin, open_http_origin
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileOrigin:
-    """Files by path, as one name in URLs shows them."""
-
-    name: str
-    storage: Storage
-    prefix: str  # '' or ending in '/'
-    public: bool
-
-    @property
-    def base(self) -> str:
-        """A URL that nobody can fetch (RFC 2606): what relative references of its manifests start from."""
-        return f"http://{self.name}.origin.invalid/"
-
-    async def document(
-        self,
-        path: str,
-        query: str,
-        *,
-        known: Document | None,
-        max_bytes: int,
-        held_back: bool = False,
-    ) -> Document:
-        """Read a small file whole; ``known`` itself if it has not changed."""
-        del query, held_back  # files know neither
-        info = await self.stat(path)
-        if known is not None and known.etag == info.etag:
-            return known
-        if info.size_bytes > max_bytes:
-            raise ManifestTooLarge
-        chunks = self.read(path, info=info, start=0, stop=info.size_bytes)
-        return Document(
-            body=b"".join([chunk async for chunk in chunks]),
-            url=self.base + path,
-            content_type=content_type_of(path),
-            etag=info.etag,
-            last_modified=None,
-            max_age=None,
-        )
-
-    async def stat(self, path: str) -> ObjectInfo:
-        """Describe a file, or raise ``NotFound`` or an ``OriginError``."""
-        with self._counted():
-            return await self.storage.stat(self._key(path))
-
-    async def read(
-        self, path: str, *, info: ObjectInfo, start: int, stop: int
-    ) -> AsyncIterator[bytes]:
-        """Yield a part of the file that ``info`` describes; a file that changed since is an error."""
-        count = metrics.BYTES_FROM_ORIGIN.labels(self.name)
-        with self._counted():
-            chunks = self.storage.read(self._key(path), start=start, stop=stop, etag=info.etag)
-            async for chunk in chunks:
-                count.inc(len(chunk))
-                yield chunk
-
-    def _key(self, path: str) -> str:
-        try:
-            return self.prefix + checked_path(path)
-        except paths.BadPath as error:
-            raise BadPath from error
-
-    @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
-        result = "ok"
-        try:
-            yield
-        except ObjectNotFound as error:
-            result = "not_found"
-            raise NotFound from error
-        except TimeoutError as error:
-            result = "timeout"
-            raise OriginTimeout from error
-        except ObjectChanged as error:
-            result = "changed"
-            raise OriginFailed("The file changed while it was being read: try again.") from error
-        except StorageError as error:
-            result = "error"
-            raise OriginFailed from error
-        finally:
-            metrics.ORIGIN_REQUESTS.labels(self.name, result).inc()
-
+from edge.origin.resolver import Resolver
+from edge.origin.s3 import open_s3_origin
+from edge.target import Target, parse_target
 
 Origin = FileOrigin | HttpOrigin
 
 
-class Origins:
-    """Origins by name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a document of an origin has around it at its players: where it stands, and where others do."""
 
-    def __init__(self, origins: dict[str, Origin]) -> None:
+    mount: str  # what its paths stand below
+    map: OriginMap
+    carry: Callable[[str], str] | None  # the path of a URL that no origin covers; for one document
+
+
+class Origins:
+    """Origins by name, and the hosts that some of them have carried."""
+
+    def __init__(self, origins: dict[str, Origin], carried: CarriedHosts) -> None:
         self._origins = origins
+        self._carried = carried
         self.map = OriginMap(tuple((origin.name, origin.base) for origin in origins.values()))
+
+    def __iter__(self) -> Iterator[Origin]:
+        return iter(self._origins.values())
 
     def named(self, name: str) -> Origin:
         """The origin, or ``UnknownOrigin``."""
@@ -135,17 +54,67 @@ class Origins:
         except KeyError:
             raise UnknownOrigin from None
 
+    def carried(self, carried: Carried) -> CarriedOrigin:
+        """The host that a player's path names, if this edge wrote that path."""
+        self.named(carried.host.via)
+        return self._carried.verified(carried)
+
+    def kept(self, name: str) -> tuple[Origin, str]:
+        """The origin and the path of what the cache and siblings call ``name``."""
+        first, _, path = name.partition("/")
+        if first != MARK:
+            return self.named(first), path
+        host, path = read_name(path)
+        return self._carried.at(host), path
+
+    def around(self, origin: Origin) -> Surroundings:
+        """For one document of an origin, or of a host that it has carried."""
+        if not isinstance(origin, CarriedOrigin):
+            return Surroundings(
+                mount=origin.name, map=self.map, carry=self._carried.carrier(origin.name)
+            )
+        here = (origin.mount, origin.base)
+        return Surroundings(
+            mount=origin.mount,
+            map=OriginMap((*self.map.bases, here)),
+            carry=self._carried.carrier(origin.host.via),
+        )
+
+    def leading_to(self, url: str, around: Surroundings) -> tuple[Origin, Target] | None:
+        """The origin and the target of a URL in a document; ``None`` if it must not be asked for."""
+        mapped = self.map.locate(url)
+        if mapped is not None:
+            target = parse_target(mapped.target)
+        elif around.carry is not None:
+            target = parse_target(around.carry(url))
+        else:
+            return None
+        if target.carried is None:
+            return self.named(target.origin), target
+        return self._carried.at(target.carried.host), target
+
 
 @contextlib.asynccontextmanager
-async def open_origins(settings: Settings) -> AsyncIterator[Origins]:
-    """Every configured origin, for the length of the block."""
+async def open_origins(
+    settings: Settings, *, resolver: Resolver | None = None, carry_secret: str | None = None
+) -> AsyncIterator[Origins]:
+    """Every configured origin, for the length of the block; tests may pass their own resolver.
+
+    ``carry_secret`` is for when the settings have no ``carry_key``.
+    """
     async with contextlib.AsyncExitStack() as stack:
         storage = await stack.enter_async_context(open_storage(settings))
+        names = resolver or Resolver(settings.edge.dns)
+        stack.push_async_callback(names.close)
         origins: dict[str, Origin] = {}
-        for name, origin in settings.edge.origins.items():
+        for name, origin in settings.edge.all_origins.items():
             match origin:
                 case HttpOriginSettings():
-                    origins[name] = await stack.enter_async_context(open_http_origin(name, origin))
+                    opened = open_http_origin(name, origin, resolver=names)
+                    origins[name] = await stack.enter_async_context(opened)
+                case S3OriginSettings():
+                    bucket = open_s3_origin(name, origin, resolver=names)
+                    origins[name] = await stack.enter_async_context(bucket)
                 case FolderOrigin():
                     files = FolderStorage(origin.folder)
                     origins[name] = _files(name, files, prefix="", public=origin.public)
@@ -153,7 +122,17 @@ async def open_origins(settings: Settings) -> AsyncIterator[Origins]:
                     origins[name] = _files(
                         name, storage, prefix=origin.prefix, public=origin.public
                     )
-        yield Origins(origins)
+        key = settings.edge.carry_key
+        carried = open_carried(
+            {
+                name: origin
+                for name, origin in settings.edge.all_origins.items()
+                if isinstance(origin, HttpOriginSettings)
+            },
+            resolver=names,
+            secret=key.get_secret_value() if key else carry_secret or secrets.token_urlsafe(),
+        )
+        yield Origins(origins, await stack.enter_async_context(carried))
 
 
 def _files(name: str, storage: Storage, *, prefix: str, public: bool) -> FileOrigin:

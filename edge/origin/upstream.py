@@ -21,6 +21,7 @@ class Question:
     query: str = ""
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)  # end-to-end fields only
     body: AsyncIterator[bytes] | None = None
+    document: bool = False  # a manifest or the like, which is read here
     held_back: bool = False  # a playlist request that the origin answers late on purpose (LL-HLS)
 
     @property

@@ -81,7 +81,7 @@ def test_an_origin_can_be_added_by_variables_alone(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("KAWA_EDGE__ORIGINS__OLD__KIND", "folder")
     monkeypatch.setenv("KAWA_EDGE__ORIGINS__OLD__FOLDER", "/srv/old")
 
-    origins = read_settings().edge.origins
+    origins = read_settings().edge.all_origins
 
     assert origins["old"] == FolderOrigin(kind="folder", folder=Path("/srv/old"))
     assert set(origins) == {"old", "vod"}

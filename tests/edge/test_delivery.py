@@ -45,12 +45,12 @@ async def test_head_answers_with_the_fields_of_get_and_no_body(
     client: Client, mint: Mint, path: str
 ) -> None:
     token = mint()
+    await client.ask(f"/t/{token}/vod/title/{path}")  # the next answer is from memory
     _, get, _ = await client.ask(f"/t/{token}/vod/title/{path}")
     status, head, body = await client.ask(f"/t/{token}/vod/title/{path}", method="HEAD")
 
     assert (status, body) == (200, b"")
-    for changing in ("Date", "X-Request-Id"):
-        del get[changing], head[changing]
+    del get["Date"], head["Date"]
     assert get == head
 
 
@@ -143,7 +143,11 @@ async def test_if_match_guards_against_another_file(client: Client, mint: Mint) 
     assert (await client.ask(path, If_Match=f"W/{first['ETag']}"))[0] == 412
 
 
-async def test_if_range_gives_the_part_only_of_the_same_file(client: Client, mint: Mint) -> None:
+async def test_if_range_gives_the_part_only_of_the_same_file(
+    client: Client, mint: Mint, title: Path
+) -> None:
+    # RFC 9110 section 8.8.2.2: only a date that lies well back is a strong validator.
+    os.utime(title / "v" / "1.m4s", (1.1e9, 1.1e9))
     path = f"/t/{mint()}/vod/title/v/1.m4s"
     _, first, _ = await client.ask(path)
 

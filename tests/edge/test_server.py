@@ -6,81 +6,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientConnectionError, ClientSession
+from aiohttp import ClientSession
 
 from config.settings.load import Settings
 from tests.edge.client import SEGMENT
-
-Mint = Callable[..., str]
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-class Edge:
-    """The edge as an operator starts it."""
-
-    def __init__(
-        self, process: asyncio.subprocess.Process, port: int, admin: int, log: Path
-    ) -> None:
-        self.process = process
-        self.url = f"http://127.0.0.1:{port}"
-        self.admin = f"http://127.0.0.1:{admin}"
-        self.port = port
-        self.log = log
-
-    def workers(self) -> list[int]:
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in children.read_text().split()]
-
-
-@asynccontextmanager
-async def running(settings: Settings, *, workers: int = 1, **env: str) -> AsyncIterator[Edge]:
-    port, admin = free_port(), free_port()
-    log = settings.var_dir / "edge.log"
-    with log.open("wb") as errors:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "edge",
-            stderr=errors,
-            env={
-                **os.environ,
-                "KAWA_VAR_DIR": str(settings.var_dir),
-                "KAWA_EDGE__LISTEN__PORT": str(port),
-                "KAWA_EDGE__ADMIN__PORT": str(admin),
-                "KAWA_EDGE__WORKERS": str(workers),
-                **env,
-            },
-        )
-    edge = Edge(process, port, admin, log)
-    try:
-        await until_ready(edge)
-        yield edge
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await asyncio.wait_for(process.wait(), 30)
-
-
-async def until_ready(edge: Edge) -> None:
-    async with asyncio.timeout(30), ClientSession() as session:
-        while True:
-            try:
-                async with session.get(f"{edge.admin}/readyz") as answer:
-                    if answer.status == 200:
-                        return
-            except ClientConnectionError:
-                assert edge.process.returncode is None, edge.log.read_text()
-            await asyncio.sleep(0.02)
+from tests.edge.processes.harness import Mint, running
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +81,10 @@ async def until_refused(port: int) -> None:
 
 async def test_the_log_is_json_and_never_shows_a_token(settings: Settings, mint: Mint) -> None:
     token = mint()
-    async with running(settings) as edge, ClientSession() as session:
+    async with (
+        running(settings, KAWA_EDGE__ACCESS_LOG_HITS="1") as edge,
+        ClientSession() as session,
+    ):
         for path in (
             f"/t/{token}/vod/title/master.m3u8",
             f"/t/{token}/vod/none/master.m3u8",

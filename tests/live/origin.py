@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -32,6 +34,7 @@ class LiveOrigin:
     url: str = ""
     other: str = ""
     asked: list[str] = field(default_factory=list)
+    ranges: list[tuple[str, str]] = field(default_factory=list)  # of which bytes were asked for
     _zero: datetime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,8 +50,11 @@ class LiveOrigin:
         add = app.router.add_get
         add("/hls/master.m3u8", self._master)
         add("/ll/master.m3u8", self._master)
+        add("/ranges/master.m3u8", self._master)
         add("/hls/{track}.m3u8", self._sliding)
-        add("/ll/{track}.m3u8", self._low_latency)
+        add("/{form:ll|ranges}/{track}.m3u8", self._low_latency)
+        add("/break/{name}.m3u8", self._programme)
+        add("/break/list.json", self._break)
         add("/dash/live.mpd", self._mpd)
         add("/clock", self._clock)
         add("/{form}/{track}/init.mp4", self._init)
@@ -58,6 +64,8 @@ class LiveOrigin:
     @web.middleware
     async def _note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.asked.append(request.raw_path)
+        if "Range" in request.headers:
+            self.ranges.append((request.raw_path, request.headers["Range"]))
         return await handler(request)
 
     async def _master(self, request: web.Request) -> web.Response:
@@ -77,7 +85,35 @@ class LiveOrigin:
             )
             lag = 0.0
         now = self.clock.now() - lag
-        return _playlist(playlists.low_latency(self.media, track, now, self._zero))
+        ranges = request.match_info["form"] == "ranges"
+        return _playlist(playlists.low_latency(self.media, track, now, self._zero, ranges=ranges))
+
+    async def _programme(self, request: web.Request) -> web.Response:
+        """A programme with two breaks, or one of the films that are shown in them."""
+        track = self.media.tracks["small"]
+        films = {"first": range(8, 10), "second": range(12, 14), "third": range(16, 18)}
+        film = films.get(request.match_info["name"])
+        if film is not None:
+            return _playlist(playlists.recorded(track, film, self._zero))
+        breaks = (
+            playlists.interstitial(
+                "listed", self._zero + timedelta(seconds=2), 'X-ASSET-LIST="list.json"'
+            ),
+            playlists.interstitial(
+                "named",
+                self._zero + timedelta(seconds=4),
+                f'X-ASSET-URI="{self.other}/break/third.m3u8"',
+            ),
+        )
+        return _playlist(playlists.recorded(track, range(6), self._zero, *breaks))
+
+    async def _break(self, request: web.Request) -> web.Response:
+        del request
+        films = [
+            {"URI": f"{self.other}/break/first.m3u8", "DURATION": 2.0},
+            {"URI": f"{self.url}/break/second.m3u8", "DURATION": 2.0},
+        ]
+        return web.json_response({"ASSETS": films})
 
     async def _mpd(self, request: web.Request) -> web.Response:
         del request
@@ -106,11 +142,37 @@ class LiveOrigin:
         if dot:  # a part may be asked for as soon as it is hinted at
             await self._published(track, int(number), int(part))
             data = track.segments[int(number)].parts[int(part)].data
+        elif request.match_info["form"] == "ranges":
+            return await self._growing(request, track, int(number))
         else:
             if not playlists.end_of(track, self.clock.now()).has(int(number), None):
                 raise web.HTTPNotFound
             data = track.segments[int(number)].whole.data
         return web.Response(body=data, content_type="video/mp4")
+
+    async def _growing(self, request: web.Request, track: Track, number: int) -> web.Response:
+        """A segment while it is being written: a range of it is there when the parts it lies in are."""
+        if number > playlists.end_of(track, self.clock.now()).whole + 1:
+            raise web.HTTPNotFound
+        segment = track.segments[number]
+        whole = segment.whole.data
+        wanted = request.http_range
+        start, stop = wanted.start or 0, wanted.stop
+        ends = list(accumulate(len(part.data) for part in segment.parts))
+        last = len(ends) - 1
+        part = last if stop is None else min(bisect_left(ends, stop), last)
+        await self._published(track, number, part)
+        if wanted.start is None and wanted.stop is None:
+            return web.Response(body=whole, content_type="video/mp4")
+        stop = len(whole) if stop is None else min(stop, len(whole))
+        complete = playlists.end_of(track, self.clock.now()).has(number, None)
+        total = str(len(whole)) if complete else "*"  # RFC 9110 section 14.4: not known yet
+        return web.Response(
+            status=206,
+            body=whole[start:stop],
+            content_type="video/mp4",
+            headers={"Content-Range": f"bytes {start}-{stop - 1}/{total}"},
+        )
 
     async def _published(self, track: Track, number: int, part: int | None) -> None:
         """Hold a request back until what it is about is there (RFC 8216bis section 6.2.5.2)."""

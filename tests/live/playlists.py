@@ -72,8 +72,14 @@ def sliding(track: Track, now: float, zero: datetime) -> str:
     return "\n".join([*lines, ""])
 
 
-def low_latency(media: Media, track: Track, now: float, zero: datetime) -> str:
-    """A media playlist with parts, to be reloaded with requests that wait."""
+def low_latency(
+    media: Media, track: Track, now: float, zero: datetime, *, ranges: bool = False
+) -> str:
+    """A media playlist with parts, to be reloaded with requests that wait.
+
+    The parts are files, or byte ranges of a segment that is still growing.
+    """
+    part_of = _range_part if ranges else _part
     end = end_of(track, now)
     first = max(0, end.whole - LL_WINDOW)
     head = _head(track, first)
@@ -85,14 +91,13 @@ def low_latency(media: Media, track: Track, now: float, zero: datetime) -> str:
     for number in range(first, end.whole):
         segment = track.segments[number]
         if number >= end.whole - _SEGMENTS_WITH_PARTS:
-            lines += [_part(track, number, segment, n) for n in range(len(segment.parts))]
+            lines += [part_of(track, number, segment, n) for n in range(len(segment.parts))]
         lines += _whole(track, number)
     if end.whole < len(track.segments):
         segment = track.segments[end.whole]
-        lines += [_part(track, end.whole, segment, n) for n in range(end.parts)]
-        lines.append(
-            f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{track.name}/{end.whole}.{end.parts}.m4s"'
-        )
+        lines += [part_of(track, end.whole, segment, n) for n in range(end.parts)]
+        hint = _range_hint if ranges else _hint
+        lines.append(hint(track, end.whole, segment, end.parts))
     for other in media.tracks.values():
         if other is not track:
             at = end_of(other, now)
@@ -104,6 +109,27 @@ def low_latency(media: Media, track: Track, now: float, zero: datetime) -> str:
             )
             lines.append(report)
     return "\n".join([*lines, ""])
+
+
+def recorded(track: Track, numbers: range, zero: datetime, *breaks: str) -> str:
+    """A media playlist of segments that are all there, with tags for what is shown in between."""
+    lines = [
+        *_head(track, 0),
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        *_dated(track, numbers.start, zero),
+        *breaks,
+    ]
+    for number in numbers:
+        lines += _whole(track, number)
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
+
+
+def interstitial(name: str, at: datetime, asset: str) -> str:
+    """A break of the programme (RFC 8216bis appendix D)."""
+    return (
+        f'#EXT-X-DATERANGE:ID="{name}",CLASS="com.apple.hls.interstitial",START-DATE="{_iso(at)}",'
+        f"X-RESUME-OFFSET=0,{asset}"
+    )
 
 
 def mpd(media: Media, now: float, zero: datetime, *, base: str, clock: str) -> str:
@@ -154,6 +180,25 @@ def _part(track: Track, number: int, segment: Segment, part: int) -> str:
     seconds = track.seconds(segment.parts[part])
     independent = ",INDEPENDENT=YES" if part == 0 or track.height is None else ""
     return f'#EXT-X-PART:DURATION={seconds:.5f},URI="{track.name}/{number}.{part}.m4s"{independent}'
+
+
+def _hint(track: Track, number: int, segment: Segment, part: int) -> str:
+    del segment
+    return f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{track.name}/{number}.{part}.m4s"'
+
+
+def _range_part(track: Track, number: int, segment: Segment, part: int) -> str:
+    """A part that begins where the one before it ends says so only once in a segment (RFC 8216bis section 4.4.4.9)."""
+    size = len(segment.parts[part].data)
+    start = "@0" if part == 0 else ""
+    named = _part(track, number, segment, part).replace(f"/{number}.{part}.m4s", f"/{number}.m4s")
+    return f'{named},BYTERANGE="{size}{start}"'
+
+
+def _range_hint(track: Track, number: int, segment: Segment, part: int) -> str:
+    start = sum(len(before.data) for before in segment.parts[:part])
+    uri = f'URI="{track.name}/{number}.m4s"'
+    return f"#EXT-X-PRELOAD-HINT:TYPE=PART,{uri},BYTERANGE-START={start}"
 
 
 def _period(media: Media, index: int, first: int, end: int) -> str:

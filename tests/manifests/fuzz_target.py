@@ -41,7 +41,6 @@ CONTEXTS = (
             else None,
             query={"token": "abc"},
             defines={"base": "../b"},
-            public="https://edge.example/t/T",
         )
         for path in ("a/m", "m", "x/y/z/m")
         for unlisted in ("leave", "refuse", "carry")

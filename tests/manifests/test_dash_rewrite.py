@@ -8,7 +8,7 @@ from edge.manifests.edits import apply_edits
 from edge.manifests.errors import BadReference, TooManyUris, UnlistedHost
 from edge.manifests.limits import DEFAULT, Limits
 from edge.manifests.places import Kind, with_query_token
-from edge.manifests.uris import OriginMap, resolve
+from edge.manifests.uris import OriginMap, Unlisted, resolve
 from tests.manifests.dash_documents import context, in_set, mpd, rewritten
 
 TEMPLATE = "$RepresentationID$/$Number%09d$.m4s"
@@ -553,3 +553,57 @@ def test_an_edit_says_where_and_why() -> None:
     (edit,) = rewritten(data).edits
 
     assert (edit.where, edit.why) == ("line 4, Period 2, BaseURL", "leads through the edge")
+
+
+def with_id(identifier: str, template: str) -> bytes:
+    return in_set(f'<SegmentTemplate media="{template}"/><Representation id="{identifier}"/>')
+
+
+@pytest.mark.parametrize(
+    ("identifier", "template"),
+    [
+        ("https://evil.example", "$RepresentationID$/$Number$.m4s"),
+        ("HTTP://evil.example/", "$RepresentationID$$Number$.m4s"),
+        ("//evil.example", "$RepresentationID$/1"),
+        ("/live/secret", "$RepresentationID$/1"),
+        ("\\\\evil.example", "$RepresentationID$/1"),
+        ("&#9;//evil.example", "$RepresentationID$/1"),
+        ("../../..", "v/$RepresentationID$/1"),
+        ("%2e%2E/a", "v/$RepresentationID$/1"),
+        (".", "v/.$RepresentationID$/1"),
+        (":", "https$RepresentationID$//evil.example/1"),
+        ("cdn.example:80@evil.example", "https://$RepresentationID$/1"),
+    ],
+)
+@pytest.mark.parametrize("unlisted", ["refuse", "leave"])
+def test_an_id_cannot_lead_a_template_elsewhere(
+    identifier: str, template: str, unlisted: Unlisted
+) -> None:
+    with pytest.raises((BadReference, UnlistedHost)):
+        rewritten(with_id(identifier, template), context(unlisted=unlisted))
+
+
+@pytest.mark.parametrize(
+    "identifier", ["a/b", "v:1", "1.5", "a..b", "...", "é", "a%20b", "{1}", "$"]
+)
+def test_odd_ids_that_lead_nowhere_else_are_kept(identifier: str) -> None:
+    data = with_id(identifier, "v/$RepresentationID$/$Number$.m4s")
+
+    assert rewritten(data).output == data
+
+
+def test_an_id_that_makes_a_uri_nobody_fetches_is_kept() -> None:
+    data = with_id("v:1", "$RepresentationID$/$Number$.m4s")
+
+    assert rewritten(data).output == data
+
+
+def test_many_odd_ids_and_templates_are_not_all_looked_at() -> None:
+    sets = "".join(
+        f'<AdaptationSet><SegmentTemplate media="{n}/$RepresentationID$/1"/>'
+        f'<Representation id="a/{n}"/></AdaptationSet>'
+        for n in range(40)
+    )
+
+    with pytest.raises(TooManyUris):
+        rewrite(mpd(f"<Period>{sets}</Period>"), context(), Limits(uris=1000))

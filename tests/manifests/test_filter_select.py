@@ -274,7 +274,7 @@ def ids(selection: Selection) -> set[int]:
 
 
 def again(offered: list[Rendition], kept: tuple[int, ...]) -> list[Rendition]:
-    return [replace(offered[number], id=place) for place, number in enumerate(kept)]
+    return [offered[number]._replace(id=place) for place, number in enumerate(kept)]
 
 
 @FEW

@@ -194,3 +194,16 @@ def test_a_parameter_decides_a_host_only_if_an_origin_covers_it() -> None:
 def test_a_value_that_no_quoted_string_can_hold_is_refused() -> None:
     with pytest.raises(BadDefine):
         rewrite(master(PARAMETER, STREAM, "v.m3u8"), context(base=BASE + "?q=%22%0Ax"))
+
+
+@pytest.mark.parametrize("host", ["https://live.example.com:8443/", "https://left.example/"])
+def test_the_value_of_a_query_parameter_cannot_become_attributes(host: str) -> None:
+    data = media('#EXT-X-DEFINE:QUERYPARAM="q"', '#EXT-X-KEY:METHOD=AES-128,URI="{$q}/k"', "s.ts")
+    query = {"q": f'{host}a",KEYFORMAT="x'}
+
+    try:
+        output = rewrite(data, context(query=query, unlisted="leave")).output
+    except BadReference:
+        return
+
+    assert b"KEYFORMAT" not in output

@@ -141,6 +141,7 @@ ORIGINS = OriginMap(
         ("https://cdn.example.com/vod/shows/1.m3u8", "/shows/1.m3u8"),
         ("https://cdn.example.com/vod/shows2/1.m3u8", "/vod/shows2/1.m3u8"),
         ("http://[2001:db8::1]:8080/x", "/six/x"),
+        ("http://[2001:0DB8:0:0::1]:8080/x", "/six/x"),
         ("http://plain.example.com", "/plain/"),
         ("http://plain.example.com:80/?q", "/plain/?q"),
         ("https://cdn.example.com/vod", None),

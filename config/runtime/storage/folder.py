@@ -43,7 +43,7 @@ class FolderStorage:
     ) -> AsyncIterator[bytes]:
         path = self._path(key)
         with _reading(key):
-            file, info = await asyncio.to_thread(_open, key, path)
+            file, info = await _opened(key, path)
             with file:
                 if etag is not None and info.etag != etag:
                     raise ObjectChanged(key)
@@ -121,6 +121,21 @@ def _describe(key: str, status: os.stat_result) -> ObjectInfo:
         etag=f'"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"',
         modified_at=status.st_mtime,
     )
+
+
+async def _opened(key: str, path: Path) -> tuple[BinaryIO, ObjectInfo]:
+    opening = asyncio.ensure_future(asyncio.to_thread(_open, key, path))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # The thread cannot be stopped, and nobody will get what it opens.
+        opening.add_done_callback(_close_late)
+        raise
+
+
+def _close_late(opening: asyncio.Future[tuple[BinaryIO, ObjectInfo]]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result()[0].close()
 
 
 def _open(key: str, path: Path) -> tuple[BinaryIO, ObjectInfo]:

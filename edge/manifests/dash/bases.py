@@ -125,7 +125,7 @@ class Resolver:
                 plain = plain and _PLAIN.match(reference) is not None
             written = reference if outcome.text is None else outcome.text
             for base in bases.every:
-                self._count()
+                self.count()
                 found[
                     Base(_resolved(base.source, reference), _resolved(base.player, written))
                     if reference
@@ -146,7 +146,7 @@ class Resolver:
         every: dict[Base, None] = {}
         for level in distinct:
             for base in level.every:
-                self._count()
+                self.count()
                 every[base] = None
         return Bases(
             tuple(every),
@@ -185,7 +185,7 @@ class Resolver:
 
     def _rewrite(self, reference: str, base: Base) -> str | None:
         """What leads from ``base`` at the player to the copy of the reference's target, ``None`` if it already does."""
-        self._count()
+        self.count()
         target = self._target(reference, base.source)
         if target == resolve(base.player, reference):
             return None
@@ -203,8 +203,9 @@ class Resolver:
         written = rewrite_uri(url, self._context, source)
         return url if written is None else resolve(self._context.document, written)
 
-    def _count(self) -> None:
-        self._left -= 1
+    def count(self, questions: int = 1) -> None:
+        """Note that so many URIs were looked at."""
+        self._left -= questions
         if self._left < 0:
             raise TooManyUris(f"more than {self._limit} URIs must be resolved")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from edge.manifests.dash.channels import channels_of
@@ -73,7 +73,7 @@ def period_offer(document: Document, period: Element, number: int) -> PeriodOffe
             if rendition.type == "audio" and shared.id in bundled:
                 bundle = _bundle_badge(shared.id)
                 follows = (*rendition.follows, bundle)
-                rendition = replace(rendition, judged=False, follows=follows)
+                rendition = rendition._replace(judged=False, follows=follows)
             offers.append(Offer(element, shared.holder, f"{where}, Representation {place}"))
             renditions.append(rendition)
     for position, element in enumerate(preselections, start=1):
@@ -242,7 +242,7 @@ def _bound(renditions: list[Rendition]) -> tuple[Rendition, ...]:
     """Trick modes whose main AdaptationSet is not there follow the video as a whole."""
     worn = {badge for r in renditions for badge in r.badges}
     return tuple(
-        replace(r, follows=(_ANY_VIDEO,))
+        r._replace(follows=(_ANY_VIDEO,))
         if r.type == "trick" and not worn.intersection(r.follows)
         else r
         for r in renditions

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from edge.manifests.context import Context, Rewritten
-from edge.manifests.dash import spots
+from edge.manifests.dash import identifiers, spots
 from edge.manifests.dash.bases import Bases, Outcome, Resolver
 from edge.manifests.dash.scan import Document, Element, scan
-from edge.manifests.dash.segment_rows import Replacement, is_named, rewrite_row
+from edge.manifests.dash.segment_rows import Replacement, Row
 from edge.manifests.dash.spots import Spot
 from edge.manifests.dash.xlink import references
 from edge.manifests.edits import Edit
@@ -80,8 +80,10 @@ class _Rewriting:
         self._resolver = resolver
         self._at_once = at_once  # rows of URIs as rows, of which no account is given
         self._replacements: list[Replacement] = []
+        self._looked_at: dict[tuple[int, int], Row] = {}
         self._spots: list[Spot] = []
         self._disagreeing: list[Spot] = []
+        self._identifiers: set[str] = set()  # of Representations, such as need a closer look
         self._period = 0
 
     def mpd(self) -> None:
@@ -110,6 +112,14 @@ class _Rewriting:
         self._period = 0
         for element, name in references(self._document):
             self._attribute(element, name, at, Kind.XLINK)
+        self._check_identifiers()
+
+    def _check_identifiers(self) -> None:
+        if self._identifiers:
+            templates = {spot.uri for spot in self._spots if identifiers.MARK in spot.uri}
+            self._resolver.count(len(templates) * len(self._identifiers))
+            for template in templates:
+                identifiers.check(template, self._identifiers)
 
     def _follow_period(self, period: Element, above: Bases) -> None:
         here = self._level(period, above)
@@ -146,6 +156,9 @@ class _Rewriting:
     def _follow_representation(
         self, element: Element, above: Bases, inherited: _Addressing
     ) -> Bases:
+        identifier = element.get("id")
+        if identifier is not None and not identifiers.is_harmless(identifier):
+            self._identifiers.add(identifier)
         here = self._level(element, above)
         addressing = self._addressing(element, inherited)
         self._segments(element, [here], addressing)
@@ -182,7 +195,7 @@ class _Rewriting:
             named = named or child.name == "SegmentTemplate"
             for row in child.rows:
                 named = True
-                bare = bare or not is_named(self._document.data, *row)
+                bare = bare or not self._row(row).is_named
             for part in child.outline:
                 if part.name == "SegmentURL":
                     named = True
@@ -212,12 +225,18 @@ class _Rewriting:
             return False
         found: list[Replacement] = []
         for row in info.rows:
-            replacements = rewrite_row(self._document.data, row, self._resolver, bases)
+            replacements = self._row(row).rewrite(self._resolver, bases)
             if replacements is None:
                 return False
             found += replacements
         self._replacements += found
         return True
+
+    def _row(self, where: tuple[int, int]) -> Row:
+        row = self._looked_at.get(where)
+        if row is None:
+            row = self._looked_at[where] = Row(self._document.data, *where)
+        return row
 
     def _descriptor(self, element: Element, bases: Bases) -> None:
         """URLs in essential and supplemental properties, for the few schemes that define one."""

@@ -45,7 +45,7 @@ _UNFINISHED_TAG = re.compile(
     rb"""</?[^\s<>/!?"'=&]*+(?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+(?:"[^"<]*+|'[^'<]*+)?\Z"""
 )
 _UNFINISHED = (b"<!--", b"<![CDATA[", b"<?")
-_XMLNS = re.compile(rb"\sxmlns[\s:=]")
+_XMLNS = re.compile(rb"xmlns(?<=\sxmlns)[\s:=]")  # what begins with letters is searched for quickly
 _SMALLEST_ATTRIBUTE = len(b' a=""')
 
 

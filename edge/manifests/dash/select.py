@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
 from edge.manifests.dash import removal
 from edge.manifests.dash.bounds import corrected_bounds
@@ -15,9 +16,10 @@ from edge.manifests.dash.offer import (
     properties,
     roles,
 )
+from edge.manifests.dash.protection import mended
 from edge.manifests.dash.scan import Document, Element
 from edge.manifests.dash.timeline import kept_in_time
-from edge.manifests.edits import Edit
+from edge.manifests.edits import Edit, apply_edits
 from edge.manifests.filters import language
 from edge.manifests.filters.arrange import OFF, preferred
 from edge.manifests.filters.filter import Filter
@@ -44,7 +46,10 @@ def apply_dash(data: bytes, document: Document, wanted: Filter) -> Filtered:
     if not any(part.selection.kept for part in parts):
         parts = [_Part(o, select(o.renditions, wanted), wanted) for o in offered]
     gone = {number for number, part in enumerate(parts) if part.is_emptied}
-    edits = [edit for part in parts for edit in part.edits()]
+    removed = {element for part in parts for element in part.removed()}
+    mendings = {edit.start: edit for edit in mended(document, removed)}
+    edits = [edit for part in parts for edit in part.edits(mendings)]
+    edits += mendings.values()
     if gone:
         edits += kept_in_time(document, periods, gone)
         names = {identifier for n in gone if (identifier := periods[n].get("id"))}
@@ -95,8 +100,18 @@ class _Part:
             what = _described(offer, self._offer.renditions[drop.id])
             yield Dropped(where=offer.where, what=what, why=drop.why)
 
-    def edits(self) -> Iterator[Edit]:
-        """Everything that changes inside this Period, or the Period itself."""
+    def removed(self) -> Iterator[Element]:
+        """Every element that goes, with all that is in it."""
+        if self.is_emptied:
+            yield self._offer.element
+        yield from self._sets_gone
+        yield from self._gone
+
+    def edits(self, mendings: dict[int, Edit]) -> Iterator[Edit]:
+        """Everything that changes inside this Period, or the Period itself.
+
+        Those of ``mendings`` that stand in a Representation which moves, move with it and leave the others.
+        """
         if self.is_emptied:
             why = next(iter(self._sets_gone.values()))
             yield removal.without(self._offer.element, where=self.where, why=why)
@@ -108,7 +123,7 @@ class _Part:
             else:
                 yield from self._inside(holder, where)
         yield from self._others()
-        yield from self._moved()
+        yield from self._moved(mendings)
         yield from self._defaults
 
     def _inside(self, holder: Element, where: str) -> Iterator[Edit]:
@@ -150,7 +165,7 @@ class _Part:
                 subset, "contains", self._ids_gone, where=where, why=_MENTION
             )
 
-    def _moved(self) -> Iterator[Edit]:
+    def _moved(self, mendings: dict[int, Edit]) -> Iterator[Edit]:
         """In each AdaptationSet the places of Representations are filled in the new order."""
         order: dict[Element, list[Element]] = {}
         for number in self.selection.kept:
@@ -164,7 +179,7 @@ class _Part:
                     yield Edit(
                         start=place.start,
                         stop=place.stop,
-                        text=data[element.start : element.stop],
+                        text=_with_those_inside(data, element, mendings),
                         where=f"{self.where}, Representation {place.get('id')}",
                         why=f"Representation {element.get('id')} moves here",
                     )
@@ -200,6 +215,16 @@ class _Part:
     def _is_forced(self, r: Rendition) -> bool:
         holder = self._offer.offers[r.id].holder
         return any((role.get("value") or "").startswith("forced") for role in roles(holder))
+
+
+def _with_those_inside(data: bytes, element: Element, edits: dict[int, Edit]) -> bytes:
+    """The bytes of an element with the edits of what is in it, which leave the others."""
+    inside = [edits.pop(one.start) for one in element.walk() if one.start in edits] if edits else []
+    shifted = (
+        replace(edit, start=edit.start - element.start, stop=edit.stop - element.start)
+        for edit in inside
+    )
+    return apply_edits(data[element.start : element.stop], shifted)
 
 
 _MENTION = "it names an AdaptationSet that went"

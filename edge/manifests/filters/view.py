@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Type = Literal["video", "audio", "text", "image", "trick"]
 Range = Literal["SDR", "HLG", "PQ"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendition:
+class Rendition(NamedTuple):
     """One choice that a manifest offers.
 
     Renditions hang together by badges: whoever ``needs`` a badge goes when its last wearer goes (all of them are

@@ -34,8 +34,7 @@ _RANGES: Mapping[str, Range] = {"SDR": "SDR", "HLG": "HLG", "PQ": "PQ"}
 _RESOLUTION = re.compile(r"\s*([0-9]{1,6})[xX]([0-9]{1,6})")
 _WHOLE = re.compile(r"\s*([0-9]{1,15})")
 # An attribute list without blanks, empty values or anything else that only the scanner should judge.
-_PLAIN = re.compile(r'([A-Z0-9-]++)=(?:"([^"]*+)"|([^",\s“”]++))')
-_PLAIN_LIST = re.compile(rf"(?:{_PLAIN.pattern}(?:,(?=.)|\Z))++\Z")
+_PLAIN = re.compile(r'([A-Z0-9-]++)=("[^"]*+"|[^",\s“”]++)')
 _CODECS_CHARS = 256  # the longest CODECS that is remembered
 _ANY_VARIANT = "variant with a picture"
 _DECIMAL = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,12})?)")
@@ -66,20 +65,28 @@ def entries(playlist: Playlist) -> list[Entry]:
     """Every variant, rendition, I-frame and image playlist, in the order of the playlist."""
     known = define.variables(playlist, _NOWHERE)
     found: list[Entry] = []
-    waiting: int | None = None  # the variant whose URI comes next
+    uris = _uris(playlist)
     for index, line in enumerate(playlist.lines):
         tag = line.tag
-        if tag is None:
-            if waiting is not None and line.role == "uri":
-                found[waiting] = found[waiting]._replace(uri=index)
-                waiting = None
-        elif tag in _CHOICES:
+        if tag in _CHOICES:
             values = _values(playlist, line, known)
-            if tag == STREAM:
-                waiting = len(found)
-            elif tag == MEDIA and values.get("TYPE") not in _MEDIA_TYPES:
+            if tag == MEDIA and values.get("TYPE") not in _MEDIA_TYPES:
                 continue  # what it offers is not known, so nothing can be said against it
-            found.append(Entry(tag, index, None, values, _groups(values) if tag != MEDIA else {}))
+            groups = _groups(values) if tag != MEDIA else {}
+            found.append(Entry(tag, index, uris.get(index), values, groups))
+    return found
+
+
+def _uris(playlist: Playlist) -> dict[int, int]:
+    """Of each variant's line, that of its URI: the first one behind it that no other variant stands before."""
+    found: dict[int, int] = {}
+    waiting: int | None = None
+    for index, line in enumerate(playlist.lines):
+        if line.tag == STREAM:
+            waiting = index
+        elif waiting is not None and line.role == "uri":
+            found[waiting] = index
+            waiting = None
     return found
 
 
@@ -248,8 +255,10 @@ def _supplemental(values: Mapping[str, str]) -> tuple[str, ...]:
 def _values(playlist: Playlist, line: Line, known: define.Variables) -> Mapping[str, str]:
     """The attributes of a tag by name; most are written as the RFC says and can be read at once."""
     text = playlist.value(line)
-    if not known and _PLAIN_LIST.match(text):
-        return {name: plain or quoted for name, quoted, plain in _PLAIN.findall(text)}
+    if not known:
+        pairs = _PLAIN.findall(text)
+        if ",".join(map("=".join, pairs)) == text:
+            return {name: value[1:-1] if value[0] == '"' else value for name, value in pairs}
     return {
         a.name: _value(a, line, known) if known else a.value
         for a in playlist.attributes(line).values()

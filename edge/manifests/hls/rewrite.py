@@ -68,7 +68,7 @@ def rewrite_scanned(playlist: Playlist, context: Context) -> Rewritten:
             )
             shift += len(replacement) - (reference.stop - reference.start)
             stop = start + len(replacement)
-        if leads_to_edge(reference.text if text is None else text):
+        if leads_to_edge(_plain(reference.text if text is None else text, reference, known)):
             places.append(Place(start, stop, reference.kind))
     edits.sort(key=lambda edit: edit.start)
     return Rewritten(
@@ -113,6 +113,9 @@ def _rewritten(reference: Reference, context: Context, known: Variables) -> str 
         rewritten = rewrite_uri(text, context)
     if rewritten is None:
         return None if text == reference.text else text
+    if '"' in rewritten and reference.attribute is not None and '"' not in text:
+        # Only the value of a variable can have brought it, which would go on as other attributes.
+        raise BadReference(f"a quote in the value of a variable in {text[:200]!r}")
     return explicit(rewritten)
 
 
@@ -143,6 +146,13 @@ def _with_variables(text: str, context: Context, known: Variables, at: int) -> s
         if resolve(here, known.substitute(kept, at)) == target:
             return kept
     return wanted
+
+
+def _plain(text: str, reference: Reference, known: Variables) -> str:
+    """A URI as a player reads it."""
+    if not (has_variables(text) and is_fetched(text)):
+        return text
+    return known.substitute(text, reference.line.start)
 
 
 def _cuts(text: str) -> Iterator[int]:

@@ -26,7 +26,6 @@ from edge.manifests.uris import Parts, resolve, split
 PER_URIS = ("PER-VARIANT-URIS", "PER-RENDITION-URIS")
 _PATHWAYS = 64  # of one multivariant playlist; clones of any beyond are left out
 _GROUPS = ("AUDIO", "VIDEO", "SUBTITLES")
-_EDGE = "http://edge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +42,10 @@ NO_PATHWAYS: Mapping[str, Pathway] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class _Spot:
-    """A URI in the document, and how a player of ours needs it."""
+    """A URI in the document."""
 
     value: Value
     kind: Kind
-    absolute: bool  # players resolve it against something else than this document
     where: str
 
 
@@ -74,7 +72,7 @@ def rewrite(
         number = bisect_right(taken, (value.start, len(data)))
         if number and value.start < taken[number - 1][1]:
             continue
-        text = _for_player(value.text, context, absolute=spot.absolute)
+        text = _for_player(value.text, context)
         whole = data[value.start : value.stop] if text == value.text else quoted(text)
         written[value.start] = [_Written(1, len(whole) - 1, text, spot.kind)]
         edits.append(
@@ -90,7 +88,7 @@ def rewrite(
     return Rewritten(
         output=apply_edits(data, edits),
         edits=tuple(edit for edit in edits if edit.text != data[edit.start : edit.stop]),
-        places=tuple(_places(edits, written, context)),
+        places=tuple(_places(edits, written)),
         warnings=tuple(warnings),
     )
 
@@ -147,7 +145,7 @@ class _Written(NamedTuple):
 
 def _spots(document: Value) -> Iterator[_Spot]:
     for value in _strings(document.all("RELOAD-URI")):
-        yield _Spot(value, Kind.STEERING, absolute=False, where="RELOAD-URI")
+        yield _Spot(value, Kind.STEERING, where="RELOAD-URI")
     for clones in document.all("PATHWAY-CLONES"):
         for number, clone in enumerate(clones.items):
             for replacement in clone.all("URI-REPLACEMENT"):
@@ -156,39 +154,29 @@ def _spots(document: Value) -> Iterator[_Spot]:
                         for name, value in uris.members:
                             if value.type == "string":
                                 where = f"PATHWAY-CLONES {number} {key} {name}"
-                                yield _Spot(value, Kind.CHILD_PLAYLIST, absolute=True, where=where)
+                                yield _Spot(value, Kind.CHILD_PLAYLIST, where=where)
     for assets in document.all("ASSETS"):
         for number, asset in enumerate(assets.items):
             for value in _strings(asset.all("URI")):
-                yield _Spot(value, Kind.ASSET, absolute=True, where=f"ASSETS {number} URI")
+                yield _Spot(value, Kind.ASSET, where=f"ASSETS {number} URI")
 
 
 def _strings(values: Iterator[Value]) -> Iterator[Value]:
     return (value for value in values if value.type == "string")
 
 
-def _for_player(uri: str, context: Context, *, absolute: bool) -> str:
-    """A URI as the player needs it: relative, or below ``context.public`` where the format wants it whole."""
-    if context.base is None:
-        return uri
-    text = rewrite_uri(uri, context)
-    reference = uri if text is None else text
-    if not absolute or context.public is None or not leads_to_edge(reference):
-        return reference
-    return context.public.rstrip("/") + resolve(_EDGE + context.document, reference).removeprefix(
-        _EDGE
-    )
+def _for_player(uri: str, context: Context) -> str:
+    """A URI as the player needs it, relative to this document; :mod:`edge.manifests.whole` finishes it."""
+    text = None if context.base is None else rewrite_uri(uri, context)
+    return uri if text is None else text
 
 
-def _places(
-    edits: list[Edit], written: Mapping[int, list[_Written]], context: Context
-) -> Iterator[Place]:
+def _places(edits: list[Edit], written: Mapping[int, list[_Written]]) -> Iterator[Place]:
     """Where the URIs that lead to this edge stand in the output, inside their quotes."""
     shift = 0
-    public = context.public
     for edit in edits:
         for start, stop, uri, kind in written.get(edit.start, ()):
-            if leads_to_edge(uri) or (public is not None and uri.startswith(public)):
+            if leads_to_edge(uri):
                 at = edit.start + shift
                 yield Place(at + start, at + stop, kind)
         shift += len(edit.text) - (edit.stop - edit.start)
@@ -280,7 +268,7 @@ def _expanded(
         text += quoted(key) + b":{"
         for name, url in urls.items():
             try:
-                uri = _for_player(url, context, absolute=True)
+                uri = _for_player(url, context)
             except (UnlistedHost, BadReference):
                 return None
             text += quoted(name) + b":"

@@ -1,0 +1,567 @@
+"""The disk tier: whole objects in files, an index of them in memory, and one thread that writes."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import errno
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from config.runtime.logging import get_logger
+from config.runtime.tasks import BackgroundTasks
+from edge import metrics
+from edge.cache.tiers import files, reading
+from edge.cache.tiers.bases import Bases
+from edge.cache.tiers.entries import DiskEntry
+from edge.cache.tiers.format import PREAMBLE_BYTES, Damaged, encode_head
+from edge.cache.tiers.purge import Purge
+from edge.cache.tiers.reading import DiskBody, Loaded
+from edge.cache.tiers.s3fifo import MOST_FREQ, S3Fifo
+from edge.cache.tiers.switch import Switch
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+INLINE_BYTES = (
+    4 * 2**20
+)  # what is read and checked in less than a millisecond if no disk is waited for
+_READ_SECONDS = 5.0
+_CLOSE_SECONDS = 5.0
+_READERS = 4
+_MOST_READS_WAITING = 256
+_CHORES_AT_ONCE = 256
+_MOST_STUCK = 65536
+_ENTRY_BYTES = 4096  # of an inode and a name, about
+
+_REASONS = {
+    errno.ENOSPC: "full",
+    errno.EDQUOT: "full",
+    errno.EFBIG: "full",
+    errno.EROFS: "readonly",
+    errno.EACCES: "readonly",
+    errno.EPERM: "readonly",
+    errno.EIO: "io",
+    errno.ENOENT: "missing",
+    errno.ENOTDIR: "missing",
+    errno.EEXIST: "missing",
+}
+# Another process swept the file away while it was being made: no fault of the disk.
+_PASSING = {errno.EAGAIN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of memory and time the disk may take."""
+
+    entries: int = 500_000  # of the index, some 0.6 KiB of memory each
+    queued_bytes: int = 64 * 2**20
+    queued_count: int = 1024
+    read_seconds: float = _READ_SECONDS
+    close_seconds: float = _CLOSE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    entry: DiskEntry
+    head: bytes
+    body: bytes
+
+
+class DiskTier:
+    """Objects of one process in a folder that several may share; each has the keys that ``owns`` gives it.
+
+    The index is changed at once, the files a little later in the order of the changes. Whatever fails on
+    the disk is counted and costs a miss, never a request.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_bytes: int,
+        owns: Callable[[bytes], bool] = lambda digest: True,
+        slot: int = 0,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._root = str(folder)
+        self._owns = owns
+        self._slot = slot
+        self._limits = limits or Limits()
+        self._index: S3Fifo[DiskEntry] = S3Fifo(
+            max_bytes=max_bytes,
+            max_count=self._limits.entries,
+            overhead_bytes=_ENTRY_BYTES,
+            on_evict=self._evicted,
+        )
+        self._bases = Bases()
+        self._writes: deque[_Write] = deque()
+        self._queued_bytes = 0
+        self._removals: deque[str] = deque()
+        self._marks: deque[str] = deque()
+        self._stuck: deque[str] = deque(maxlen=_MOST_STUCK)  # could not be removed; tried again
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._writing = Switch(clock=clock)
+        self._reading = Switch(clock=clock)
+        self._reads = 0
+        self._last_stamp = 0
+        self._scanned = False
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="disk-writer")
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="disk-reader")
+        self._tasks = BackgroundTasks()
+
+    @classmethod
+    async def open(
+        cls,
+        folder: Path,
+        *,
+        max_bytes: int,
+        owns: Callable[[bytes], bool] = lambda digest: True,
+        slot: int = 0,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> DiskTier:
+        """The tier, with everything in the folder that is whole; a folder that cannot be used is tried again later."""
+        tier = cls(folder, max_bytes=max_bytes, owns=owns, slot=slot, limits=limits, clock=clock)
+        await tier._start()
+        return tier
+
+    async def close(self) -> None:
+        """Finish what was begun, within a few seconds."""
+        try:
+            async with asyncio.timeout(self._limits.close_seconds):
+                await self.settled()
+        except TimeoutError:
+            log.warning("disk cache closed with work left", writes=len(self._writes))
+        await self._tasks.__aexit__(None, None, None)
+        self._writer.shutdown(wait=False, cancel_futures=True)
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # What is there
+
+    @property
+    def bytes(self) -> int:
+        """What the files take, and those that are about to be written."""
+        return self._index.bytes
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the disk takes writes."""
+        return self._writing.is_on
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def keys(self) -> list[str]:
+        """Every key."""
+        return [entry.key for entry in self._index]
+
+    def with_base(self, base: str) -> list[str]:
+        """The keys of all variants and slices of one URL."""
+        return self._bases.of(base)
+
+    def with_prefix(self, prefix: str) -> list[str]:
+        """The keys that start with it."""
+        return [entry.key for entry in self._index if entry.key.startswith(prefix)]
+
+    def with_tag(self, tag: str) -> list[str]:
+        """The keys of what bears the tag."""
+        return [entry.key for entry in self._index if tag in entry.tags]
+
+    def find(self, key: str) -> DiskEntry | None:
+        """What can be loaded under this key."""
+        entry = self._index.peek(key)
+        return entry if entry is not None and entry.ready and self._reading.is_on else None
+
+    def touch(self, key: str) -> None:
+        """Note that the object was used, though from memory: what leaves memory last is worth keeping here."""
+        self._index.get(key)
+
+    def wants(self, key: str) -> bool:
+        """Whether the key was evicted lately for want of use."""
+        return self._index.wants(key)
+
+    # Reading
+
+    async def load(self, entry: DiskEntry) -> Loaded | None:
+        """Head and body, checked; ``None`` if the object is not there any more or not as it was written."""
+        if not self._may_read(entry):
+            return None
+        path = self._path(entry)
+        if entry.warm and entry.file_bytes <= INLINE_BYTES:
+            with _Failures(self, entry):
+                loaded = reading.load_if_cached(path, entry)
+                if loaded is not None:
+                    self._has_read(entry)
+                    return loaded
+        if not entry.alive:
+            return None
+        with _Failures(self, entry):
+            loaded = await self._in_reader(lambda: reading.load(path, entry))
+            self._has_read(entry)
+            return loaded
+        return None
+
+    async def open_body(self, entry: DiskEntry) -> DiskBody | None:
+        """The object for reading in parts, to be closed; ``None`` like ``load``."""
+        if not self._may_read(entry):
+            return None
+        path = self._path(entry)
+        with _Failures(self, entry):
+            if entry.warm:
+                body = reading.open_body(path, entry)
+            else:
+                body = await self._in_reader(
+                    lambda: reading.open_body(path, entry), unwanted=DiskBody.close
+                )
+            self._has_read(entry)
+            return body
+        return None
+
+    async def read(
+        self, entry: DiskEntry, body: DiskBody, start: int, stop: int
+    ) -> memoryview | None:
+        """A part of an open object, checked; ``None`` if it cannot be had."""
+        with _Failures(self, entry):
+            if stop - start <= INLINE_BYTES and body.is_cached(start, stop):
+                return body.read(start, stop)
+            return await self._in_reader(lambda: body.read(start, stop))
+        return None
+
+    # Changing
+
+    def write(
+        self, key: str, head: builtins.bytes, tags: tuple[str, ...], body: builtins.bytes
+    ) -> bool:
+        """Keep an object in place of what had its key; whether it was taken. Whatever it replaces is gone at once."""
+        reason = self._refusal(len(body))
+        if reason is not None:
+            self.remove(key)
+            metrics.CACHE_DISK_WRITES.labels(reason).inc()
+            return False
+        stamp = self._next_stamp()
+        try:
+            start = encode_head(key, head, tags, body, stamp=stamp)
+        except ValueError:
+            self.remove(key)
+            metrics.CACHE_DISK_WRITES.labels("too_large").inc()
+            return False
+        entry = DiskEntry(
+            key=key,
+            tags=tags,
+            meta_bytes=len(start) - PREAMBLE_BYTES,
+            body_bytes=len(body),
+            stamp=stamp,
+        )
+        old = self._index.peek(key)
+        kept = self._index.put(entry)
+        if old is not None:
+            self._gone(old)
+        if not kept:
+            metrics.CACHE_DISK_WRITES.labels("too_large").inc()
+            return False
+        self._bases.add(key)
+        self._queued_bytes += len(body)
+        self._writes.append(_Write(entry, start, body))
+        self._rouse()
+        return True
+
+    def remove(self, key: str) -> bool:
+        """Forget an object, also one that is still to be written; whether there was one."""
+        entry = self._index.remove(key)
+        if entry is not None:
+            self._gone(entry)
+        return entry is not None
+
+    def mark_stale(self, key: str) -> bool:
+        """Have an object validated before its next use, also after a restart; whether there was one."""
+        entry = self._index.peek(key)
+        if entry is None:
+            return False
+        if not entry.stale:
+            entry.stale = True
+            self._marks.append(self._path(entry))
+            self._rouse()
+        return True
+
+    def purge(self, purge: Purge) -> int:
+        """Forget or mark what ``purge`` names; how many objects. ``settled`` tells when the files say so too."""
+        if purge.kind == "url":
+            keys = self.with_base(purge.value)
+        else:
+            keys = [entry.key for entry in self._index if purge.matches(entry)]
+        for key in keys:
+            if purge.soft:
+                self.mark_stale(key)
+            else:
+                self.remove(key)
+        return len(keys)
+
+    async def settled(self) -> None:
+        """Return when the files are as the index says; callers set the time limit."""
+        await self._idle.wait()
+
+    # Inside
+
+    async def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self._writer, files.scan, self._root, self._owns)
+            self._scanned = True
+        except OSError as error:
+            self._write_failed(error)
+            found = []
+        for entry in found:
+            self._last_stamp = max(self._last_stamp, entry.stamp)
+            if self._index.put(entry):
+                self._bases.add(entry.key)
+            else:
+                self._gone(entry)
+        self._tasks.start("disk-cache", self._work)
+
+    def _path(self, entry: DiskEntry) -> str:
+        return files.path_of(self._root, files.digest_of(entry.key), entry.stamp)
+
+    def _next_stamp(self) -> int:
+        self._last_stamp = max(self._last_stamp + 1, time.time_ns())
+        return self._last_stamp
+
+    def _refusal(self, body_bytes: int) -> str | None:
+        if not self._writing.is_on:
+            return "off"
+        if not self._index.fits(body_bytes):
+            return "too_large"
+        if (
+            len(self._writes) >= self._limits.queued_count
+            or self._queued_bytes + body_bytes > self._limits.queued_bytes
+        ):
+            return "busy"
+        return None
+
+    def _evicted(self, entry: DiskEntry) -> None:
+        entry.alive = False
+        metrics.CACHE_EVICTIONS.labels("disk").inc()
+        self._gone(entry)
+
+    def _gone(self, entry: DiskEntry) -> None:
+        """The index has let go of ``entry``; its file follows."""
+        self._bases.discard(entry.key)
+        # What is still to be written is skipped then, or removed when it has been written.
+        if entry.ready:
+            self._removals.append(self._path(entry))
+            self._rouse()
+
+    def _lose(self, entry: DiskEntry) -> None:
+        """The file of ``entry`` is no good."""
+        if entry.alive and self._index.peek(entry.key) is entry:
+            self.remove(entry.key)
+
+    def _may_read(self, entry: DiskEntry) -> bool:
+        return entry.alive and entry.ready and self._reading.is_on
+
+    def _has_read(self, entry: DiskEntry) -> None:
+        entry.warm = True
+        if entry.freq < MOST_FREQ:
+            entry.freq += 1
+        self._reading.worked()
+        metrics.CACHE_DISK_READS.labels("hit").inc()
+
+    async def _in_reader(
+        self, work: Callable[[], T], *, unwanted: Callable[[T], None] | None = None
+    ) -> T:
+        """The result of ``work`` in a thread; one that comes too late goes to ``unwanted``."""
+        if self._reads >= _MOST_READS_WAITING:
+            raise _Busy
+        self._reads += 1
+        future = asyncio.get_running_loop().run_in_executor(self._readers, work)
+        future.add_done_callback(self._read_ended)
+        try:
+            async with asyncio.timeout(self._limits.read_seconds):
+                return await asyncio.shield(future)
+        except BaseException:
+            if unwanted is not None and not future.done():
+                future.add_done_callback(lambda done: _discard(done, unwanted))
+            raise
+
+    def _read_ended(self, future: asyncio.Future[T]) -> None:
+        self._reads -= 1
+        if not future.cancelled():
+            future.exception()  # seen, even if nobody waits any more
+
+    def _rouse(self) -> None:
+        self._idle.clear()
+        self._wake.set()
+
+    async def _work(self) -> None:
+        """Carry out what the index has decided, in its order: room is made before it is taken."""
+        loop = asyncio.get_running_loop()
+        self._wake.set()  # for what a failed run has left
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._removals or self._marks or self._writes:
+                removals, marks = _some(self._removals), _some(self._marks)
+                if removals or marks:
+                    self._stuck.extend(
+                        await loop.run_in_executor(self._writer, _chores, removals, marks)
+                    )
+                if self._writes and not self._removals:
+                    await self._write_next(loop)
+            self._idle.set()
+
+    async def _write_next(self, loop: asyncio.AbstractEventLoop) -> None:
+        write = self._writes.popleft()
+        entry = write.entry
+        self._queued_bytes -= entry.body_bytes
+        if not entry.alive:
+            metrics.CACHE_DISK_WRITES.labels("overtaken").inc()
+            return
+        try:
+            if not self._writing.is_on:
+                metrics.CACHE_DISK_WRITES.labels("off").inc()
+                return
+            if not self._scanned:
+                await self._empty(loop)
+            await loop.run_in_executor(
+                self._writer,
+                files.write,
+                self._root,
+                files.digest_of(entry.key),
+                entry.stamp,
+                self._slot,
+                write.head,
+                write.body,
+            )
+        except OSError as error:
+            self._write_failed(error)
+        else:
+            entry.ready = entry.warm = True
+            self._write_worked()
+        finally:
+            if not entry.ready:
+                self._lose(entry)
+            elif self._index.peek(entry.key) is not entry:  # removed or replaced meanwhile
+                self._removals.append(self._path(entry))
+            elif entry.stale:
+                self._marks.append(self._path(entry))
+
+    async def _empty(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Remove what lies in a folder that was out of reach at the start: it may have been purged since."""
+        found = await loop.run_in_executor(self._writer, files.scan, self._root, self._owns)
+        paths = [self._path(entry) for entry in found]
+        self._stuck.extend(await loop.run_in_executor(self._writer, _chores, paths, []))
+        self._scanned = True
+
+    def _write_worked(self) -> None:
+        metrics.CACHE_DISK_WRITES.labels("stored").inc()
+        self._writing.worked()
+        metrics.CACHE_DISK_OFF.set(0)
+        while self._stuck:
+            self._removals.append(self._stuck.popleft())
+
+    def _write_failed(self, error: OSError) -> None:
+        reason = _REASONS.get(error.errno or 0, "other")
+        metrics.CACHE_DISK_WRITES.labels(reason).inc()
+        if error.errno in _PASSING:
+            return
+        metrics.CACHE_DISK_OFF.set(1)
+        pause = self._writing.failed()
+        log.warning("disk cache off", reason=reason, error=str(error), seconds=round(pause, 1))
+
+    def _read_failed(self, entry: DiskEntry, error: Exception) -> None:
+        match error:
+            case Damaged():
+                reason = "damaged"
+                self._lose(entry)
+            case FileNotFoundError() | NotADirectoryError():
+                # Of an entry that is not alive any more this is no surprise.
+                reason = "gone"
+                self._lose(entry)
+            case TimeoutError():
+                reason = "late"
+                self._reading.failed()
+            case _Busy():
+                reason = "busy"
+            case OSError(errno=errno.EIO):
+                reason = "io"
+                self._lose(entry)
+            case _:
+                reason = "other"  # descriptors used up, for one: the object may be sound
+        metrics.CACHE_DISK_READS.labels(reason).inc()
+        if reason in ("damaged", "io", "late"):
+            log.warning("disk cache read failed", reason=reason, error=str(error))
+
+
+class _Busy(Exception):
+    """More reads wait than the disk will answer in time."""
+
+
+class _Failures:
+    """What goes wrong while reading becomes a count and a miss."""
+
+    __slots__ = ("_entry", "_tier")
+
+    def __init__(self, tier: DiskTier, entry: DiskEntry) -> None:
+        self._tier = tier
+        self._entry = entry
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, (Damaged, OSError, _Busy)):
+            return False
+        self._tier._read_failed(self._entry, error)
+        return True
+
+
+def _some(queue: deque[str]) -> list[str]:
+    return [queue.popleft() for _ in range(min(len(queue), _CHORES_AT_ONCE))]
+
+
+def _chores(removals: list[str], marks: list[str]) -> list[str]:
+    """Remove and mark; the files that would not go."""
+    stuck = []
+    for path in removals:
+        try:
+            files.remove(path)
+        except OSError:
+            stuck.append(path)
+    for path in marks:
+        try:
+            files.mark_stale(path)
+        except OSError:
+            # A file that cannot be marked must not be used after a restart.
+            stuck.append(path)
+    return stuck
+
+
+def _discard(future: asyncio.Future[T], unwanted: Callable[[T], None]) -> None:
+    if not future.cancelled() and future.exception() is None:
+        unwanted(future.result())

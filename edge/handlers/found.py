@@ -1,0 +1,80 @@
+"""Sends what the cache has found, and lends it to the hot lane."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from config.contracts.grants import Grant
+from edge import keys
+from edge.cache.answering import Answered
+from edge.cache.answers import Answer
+from edge.cache.call import Found
+from edge.cache.policy.freshness import age
+from edge.cache.ranges import Span
+from edge.cache.stored import Stored
+from edge.handlers.bodies import send, send_kept
+from edge.lane.ready import lend
+from edge.target import Target
+
+
+async def send_found(
+    request: web.Request,
+    found: Found,
+    decided: Answered,
+    headers: CIMultiDict[str],
+    *,
+    route: str,
+) -> web.StreamResponse:
+    """Send the head and the bytes that go with it."""
+    span = None
+    if decided.has_body:
+        span = Span(decided.start, decided.start + (decided.size or 0))
+    answer = Answer(
+        status=decided.status,
+        reason=decided.reason,
+        headers=headers,
+        body=span,
+        sized=decided.size is not None,
+    )
+    seconds = request.app[keys.SETTINGS].write_timeout.total_seconds()
+    stored = found.stored
+    if stored is not None and stored.body is not None:
+        return await send_kept(
+            request,
+            answer,
+            stored,
+            route=route,
+            rest=lambda start: found.body.read(start, None),
+            write_timeout_seconds=seconds,
+        )
+    pieces = found.body.read(decided.start, decided.stop)
+    async with contextlib.aclosing(pieces):
+        return await send(request, answer, pieces, route=route, write_timeout_seconds=seconds)
+
+
+def lend_hit(
+    request: web.Request, target: Target, grant: Grant | None, found: Found, decided: Answered
+) -> None:
+    """Let the hot lane give a file that lies in memory."""
+    stored = found.stored
+    if stored is None or found.result != "hit" or stored.body is None or decided.status != 200:
+        return
+    now = request.app[keys.CLOCK]()
+    lend(
+        request,
+        target,
+        grant,
+        route="segment",
+        lent=stored,
+        fresh_seconds=stored.terms.fresh_seconds - age(stored.terms, stored.received_at, now),
+        moving={"Age": _age_of(stored)},
+        rest=lambda start: found.body.read(start, None),
+    )
+
+
+def _age_of(stored: Stored) -> Callable[[float], str]:
+    return lambda now: str(int(age(stored.terms, stored.received_at, now)))

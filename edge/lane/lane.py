@@ -1,0 +1,122 @@
+"""What the connections of one process share: ready answers, limits, counts."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from config.runtime.tasks import BackgroundTasks
+from config.settings.edge import EdgeSettings
+from edge import metrics
+from edge.lane.counts import Counts
+from edge.lane.heads import Heads
+from edge.lane.ready import ReadyAnswers
+from edge.lane.watch import Watch
+from edge.tokens.verified import VerifiedTokens
+
+if TYPE_CHECKING:
+    from edge.lane.protocol import Connection
+
+_ANSWERS = 8192
+_HEADS = 4096
+_FOLD_SECONDS = 1.0
+
+
+class Lane:
+    """The hot lane of one process, and the guard of its connections."""
+
+    def __init__(
+        self, settings: EdgeSettings, tokens: VerifiedTokens, *, most_connections: int
+    ) -> None:
+        self.enabled = settings.hot_lane
+        self.tokens = tokens
+        self.answers = ReadyAnswers(_ANSWERS)
+        self.heads = Heads(_HEADS)
+        self.counts = Counts()
+        self.watch = Watch(
+            min_rate=settings.min_rate,
+            seconds=settings.write_timeout.total_seconds(),
+        )
+        self._log_every = round(1 / settings.access_log_hits) if settings.access_log_hits else 0
+        self._unlogged = 0
+        self._most = min(settings.max_connections, most_connections)
+        self._most_per_network = settings.max_connections_per_network
+        self._networks: Counter[str] = Counter()
+        self.open: dict[Connection, asyncio.Transport] = {}
+
+    def admit(self, connection: Connection, transport: asyncio.Transport) -> bool:
+        """Take a new connection in, unless there are too many."""
+        if len(self.open) >= self._most:
+            metrics.CONNECTIONS_REFUSED.labels("all").inc()
+            return False
+        if self._most_per_network:
+            network = network_of(transport)
+            if self._networks[network] >= self._most_per_network:
+                metrics.CONNECTIONS_REFUSED.labels("network").inc()
+                return False
+            self._networks[network] += 1
+            connection.network = network
+        self.open[connection] = transport
+        return True
+
+    def left(self, connection: Connection) -> None:
+        """Forget a connection that is closed."""
+        if self.open.pop(connection, None) is None:
+            return
+        if self._most_per_network:
+            network = connection.network
+            self._networks[network] -= 1
+            if not self._networks[network]:
+                del self._networks[network]
+
+    def is_logged(self) -> bool:
+        """Whether this hit is one of those that the access log shows."""
+        if not self._log_every:
+            return False
+        self._unlogged += 1
+        if self._unlogged < self._log_every:
+            return False
+        self._unlogged = 0
+        return True
+
+    def fold(self) -> None:
+        """Bring the metrics up to date."""
+        self.counts.fold()
+        metrics.CONNECTIONS.set(len(self.open))
+
+    async def running(self, _app: web.Application) -> AsyncIterator[None]:
+        """Fold the counts, let go of what is over, and part from clients that take nothing."""
+        async with BackgroundTasks() as tasks:
+            tasks.start("lane", self._keep_house)
+            tasks.start("slow clients", self.watch.run)
+            yield
+        self.fold()
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(_FOLD_SECONDS)
+            self.fold()
+            self.answers.drop_dead(time.monotonic())
+
+
+LANE = web.AppKey("lane", Lane)
+
+
+def network_of(transport: asyncio.Transport) -> str:
+    """The network that a client's provider gave it: one address of IPv4, a /56 of IPv6; '' for a Unix socket."""
+    peer = transport.get_extra_info("peername")
+    if not isinstance(peer, tuple) or not peer:
+        return ""
+    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped
+        if mapped is None:
+            return str(ipaddress.ip_network((address, 56), strict=False))
+        return str(mapped)
+    return str(address)

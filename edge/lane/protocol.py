@@ -1,0 +1,467 @@
+"""Connections to viewers: aiohttp's, with the hot lane in front and a guard behind.
+
+The only module that leans on names of aiohttp that are not public. Of ``RequestHandler``: ``_parser`` (``feed_data``,
+``message_consumed``), ``_waiter``, ``_messages``, ``_upgraded``, ``_payload_parser``, ``_close``, ``_force_close``,
+``_request_count``, ``_manager``, ``_keepalive_timeout``, ``_next_keepalive_close_time``, ``_process_keepalive``,
+``_drain_helper``; of ``Server``: ``_kwargs``, ``_loop``; of ``AppRunner``: ``_make_server``; of ``StreamResponse``:
+``_payload_writer``; of ``BaseRequest``: ``_cache``. tests/edge/lane/test_private_names.py fails when they change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from typing import Any, cast
+
+from aiohttp import HttpVersion11, web
+from aiohttp.http import HttpProcessingError, RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler
+
+from config.runtime.access_log import JsonAccessLog
+from edge import metrics
+from edge.errors import EdgeError
+from edge.lane.heads import codings_of
+from edge.lane.lane import Lane
+from edge.lane.pump import BodyGone, ClientLeft, Pump
+from edge.lane.ready import Lent, ReadyAnswer, Rest
+from edge.tokens.verified import Remembered
+
+# What a client may send while it still receives an answer, before it is not read any further.
+_MOST_HELD_BYTES = 64 * 1024
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 2\r\n"
+    b"Cache-Control: no-store\r\nConnection: close\r\n\r\n"
+)
+_END = b"\r\n\r\n"
+
+
+class Connection(RequestHandler):
+    """One viewer's connection."""
+
+    __slots__ = (
+        "_at_start",
+        "_fd",
+        "_held",
+        "_is_over",
+        "_lane",
+        "_pump",
+        "_rest_task",
+        "_sent",
+        "network",
+        "too_slow",
+    )
+
+    def __init__(self, manager: web.Server, *, lane: Lane, **kwargs: Any) -> None:
+        super().__init__(manager, **kwargs)
+        self._lane = lane
+        self._fd = -1
+        self._at_start = True  # the parser waits for the first byte of a request
+        self._is_over = True  # the last answer of the ordinary way, and the connection lives on
+        self._held = b""
+        self._pump: Pump | None = None
+        self._rest_task: asyncio.Task[None] | None = None
+        self._sent: asyncio.Future[None] | None = None  # waited for at the end of the process
+        self.network = ""
+        self.too_slow = False
+
+    # -- what the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Admit the client, or tell it that there are too many."""
+        real = cast(asyncio.Transport, transport)
+        if not self._lane.admit(self, real):
+            self._force_close = True
+            real.write(_BUSY)
+            real.close()
+            return
+        # Whatever the kernel does not take at once waits for it: we are told when, and hold one piece.
+        real.set_write_buffer_limits(high=0)
+        sock = real.get_extra_info("socket")
+        if sock is not None and real.get_extra_info("sslcontext") is None:
+            self._fd = sock.fileno()
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let everything go that belonged to the connection."""
+        self._lane.left(self)
+        self._lane.watch.waiting.pop(self, None)
+        self._held = b""
+        if self._sent is not None and not self._sent.done():
+            self._sent.set_result(None)
+        if self._pump is not None:
+            self._pump.end(exc or ConnectionResetError("The client left."))
+        if self._rest_task is not None:
+            self._rest_task.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The kernel has no more room for this client."""
+        super().pause_writing()
+        if self.transport is not None:
+            self._lane.watch.waiting[self] = self.transport
+
+    def resume_writing(self) -> None:
+        """Everything that waited has gone."""
+        self._lane.watch.waiting.pop(self, None)
+        super().resume_writing()
+        if self._pump is not None:
+            self._pump.more()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer at once what lies ready; leave everything else to the ordinary way, exactly as it came."""
+        if self._is_sending():
+            self._hold(data)
+            return
+        waiter = self._waiter
+        if (
+            (not self._is_over if waiter is None else waiter.done())
+            or self._messages
+            or self._close
+            or self._force_close
+            or self._upgraded
+            or self._payload_parser is not None
+            or self._parser is None
+            or self._fd < 0
+            or not self._lane.enabled
+        ):
+            self._at_start = self._is_over = False
+            super().data_received(data)
+            return
+        if self._at_start:
+            # A head that a parser has read before, byte for byte, and a target that is looked up as a whole.
+            end = data.find(b" HTTP/1.1\r\n")
+            codings = self._lane.heads.known.get(data[end:])
+            if (
+                codings is not None
+                and data.startswith(b"GET ")
+                and self._give(data[4:end].decode("latin-1"), codings, data)
+            ):
+                return
+        self._read(data)
+
+    # -- the hot lane
+
+    def _read(self, data: bytes) -> None:
+        """Let the parser read, and answer a plain request; otherwise hand on what it has read."""
+        parser = self._parser
+        assert parser is not None  # noqa: S101 - for the type checker; the caller looked
+        try:
+            read = parser.feed_data(data)
+        except HttpProcessingError as error:
+            self._hand_on(_Read(error), data)
+            return
+        messages, upgraded, _ = read
+        self._at_start = False
+        if len(messages) == 1 and not upgraded:
+            message, payload = messages[0]
+            if payload is EMPTY_PAYLOAD and data.endswith(_END):
+                # Nothing of another request can be in the parser: what it has read ends where a head ends.
+                self._at_start = True
+                if self._answered(message, data):
+                    parser.message_consumed()
+                    return
+        self._hand_on(_Read(read), data)
+
+    def _answered(self, message: RawRequestMessage, data: bytes) -> bool:
+        codings = codings_of(
+            message.method,
+            message.version,
+            message.headers,
+            should_close=message.should_close or message.upgrade,
+        )
+        if codings is None:
+            return False
+        mark = f"GET {message.path}".encode("utf-8", "surrogateescape")
+        if data.startswith(mark + b" HTTP/1.1\r\n") and data.find(_END) == len(data) - len(_END):
+            self._lane.heads.remember(data[len(mark) :], codings)
+        return self._give(message.path, codings, data)
+
+    def _hand_on(self, read: _Read, data: bytes) -> None:
+        self._is_over = False
+        parser = self._parser
+        self._parser = cast(Any, read)
+        try:
+            super().data_received(data)
+        finally:
+            self._parser = parser
+
+    def _give(self, target: str, codings: str, data: bytes) -> bool:
+        """Answer with what lies ready for ``target``; False if there is nothing that this request may have."""
+        lane = self._lane
+        now = time.time()
+        held: Remembered | None = None
+        if target.startswith("/t/"):
+            end = target.find("/", 3)
+            held = lane.tokens.held(target[3:end], now=now)
+            if held is None:
+                return False
+            ready = lane.answers.get((target[end:], held.limits, codings))
+            if ready is None or ready.scope is None or not held.grant.covers(ready.scope):
+                return False
+        else:
+            ready = lane.answers.get((target, None, codings))
+            if ready is None or ready.scope is not None:
+                return False
+        loop_now = self._loop.time()
+        lent = ready.lent
+        transport = self.transport
+        if (
+            loop_now >= ready.until
+            or not lent.alive
+            or (body := lent.body) is None
+            or transport is None
+            or transport.is_closing()
+            or transport.get_write_buffer_size()
+        ):
+            return False
+        if lent.freq < 3:
+            lent.freq += 1
+        if held is not None:
+            lane.counts.tokens += 1
+            held.requests += 1
+            held.bytes += ready.size
+        self._request_count += 1
+        self._next_keepalive_close_time = loop_now + self._keepalive_timeout
+        head = ready.head_at(now)
+        if lane.is_logged():
+            self._log(target, len(head) + ready.size, data, held)
+        try:
+            sent = os.writev(self._fd, (head, body))
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            transport.abort()
+            return True
+        if sent == len(head) + ready.size:
+            counts = lane.counts.routes[ready.route]
+            counts.requests += 1
+            counts.bytes += ready.size
+            return True
+        self._give_rest(ready, head, sent, transport)
+        return True
+
+    def _give_rest(
+        self, ready: ReadyAnswer, head: bytes, sent: int, transport: asyncio.Transport
+    ) -> None:
+        """Go on with an answer that the kernel did not take whole."""
+        started = self._loop.time()
+        if sent < len(head):
+            transport.write(head[sent:])
+        place = max(0, sent - len(head))
+        metrics.REQUESTS_RUNNING.inc()
+
+        def finished(error: BaseException | None) -> None:
+            self._pump = None
+            if isinstance(error, BodyGone) and ready.rest is not None:
+                self._rest_task = self._loop.create_task(
+                    self._read_on(ready, ready.rest, error.place, started)
+                )
+                return
+            given = ready.size if error is None else pump.place
+            self._given(ready, given, started, error)
+
+        pump = Pump(
+            transport, self._fd, ready.lent, start=place, stop=ready.size, finished=finished
+        )
+        self._pump = pump
+        if not transport.get_write_buffer_size():
+            pump.more()
+
+    async def _read_on(self, ready: ReadyAnswer, rest: Rest, place: int, started: float) -> None:
+        """Send the rest of a body that was evicted while it was being sent."""
+        failed: BaseException | None = None
+        try:
+            async with contextlib.aclosing(cast(Any, rest(place))) as pieces:
+                async for piece in pieces:
+                    if self.transport is None:
+                        raise ConnectionResetError("The client left.")
+                    self.transport.write(piece)
+                    place += len(piece)
+                    await self._drain_helper()
+        except asyncio.CancelledError as error:
+            failed = error
+            raise
+        except (EdgeError, OSError) as error:
+            failed = error
+        finally:
+            self._rest_task = None
+            if failed is None and place != ready.size:
+                failed = EOFError("The rest of the body is too short.")
+            self._given(ready, place, started, failed)
+
+    def _given(
+        self, ready: ReadyAnswer, sent: int, started: float, error: BaseException | None
+    ) -> None:
+        """Count an answer that took its time, and go on with what came meanwhile."""
+        metrics.REQUESTS_RUNNING.dec()
+        metrics.REQUEST_SECONDS.labels(ready.route).observe(self._loop.time() - started)
+        metrics.BYTES_SENT.labels(ready.route).inc(sent)
+        metrics.REQUESTS.labels(ready.route, "GET", "2xx" if error is None else "aborted").inc()
+        if error is not None:
+            # The missing bytes tell the client that the body is not whole.
+            metrics.BODIES_CUT.labels(self._why_cut(error)).inc()
+            if self.transport is not None:
+                self.transport.abort()
+            return
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._let_go()
+
+    def _why_cut(self, error: BaseException) -> str:
+        if self.too_slow:
+            return "slow_client"
+        return "client_left" if isinstance(error, OSError | asyncio.CancelledError) else "origin"
+
+    def _log(self, target: str, wire_bytes: int, data: bytes, held: Remembered | None) -> None:
+        logger = self.access_logger
+        if not self._logging_enabled or not isinstance(logger, JsonAccessLog):
+            return
+        _, _, agent = data.partition(b"\r\nUser-Agent: ")
+        logger.hit(
+            remote=self._peer(),
+            target=target,
+            wire_bytes=wire_bytes,
+            session="" if held is None else held.grant.session,
+            agent=agent.partition(b"\r\n")[0].decode("latin-1"),
+        )
+
+    def _peer(self) -> str | None:
+        peer = self.peername
+        return str(peer[0]) if isinstance(peer, tuple) and peer else None
+
+    # -- while an answer is on its way
+
+    def _hold(self, data: bytes) -> None:
+        self._held += data
+        if len(self._held) >= _MOST_HELD_BYTES and not self._buffer_paused:
+            self._pause_reading_for_buffer()
+
+    def _let_go(self) -> None:
+        """Read what the client has sent while it received an answer."""
+        if self._sent is not None and not self._sent.done():
+            self._sent.set_result(None)
+        held, self._held = self._held, b""
+        if self._buffer_paused:
+            self._resume_reading_for_buffer()
+        if held and self.transport is not None:
+            self.data_received(held)
+
+    def _is_sending(self) -> bool:
+        return self._pump is not None or self._rest_task is not None
+
+    def _process_keepalive(self) -> None:
+        """Not idle while the client still receives."""
+        transport = self.transport
+        if self._is_sending() or (transport is not None and transport.get_write_buffer_size()):
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        super()._process_keepalive()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:
+        """Let an answer that is on its way reach its client first."""
+        self._close = True
+        if self._is_sending():
+            self._sent = self._loop.create_future()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._sent
+        await super().shutdown(timeout)
+
+    # -- for the ordinary way
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Nothing of what a client does wrong is worth a traceback: refusals are counted, cut bodies logged."""
+        if not isinstance(kw.get("exc_info"), ConnectionError | HttpProcessingError):
+            super().log_exception(*args, **kw)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send what is left of an answer; the hot lane need not wait until aiohttp waits for the next request."""
+        finished = await super().finish_response(request, resp, start_time)
+        self._is_over = (
+            finished[0].keep_alive is True and not finished[1] and not request.body_exists
+        )
+        return finished
+
+    async def send(
+        self, response: web.StreamResponse, lent: Lent, *, start: int, stop: int
+    ) -> None:
+        """Send a part of a body from memory after ``response``'s head; ``BodyGone`` says where a rest begins."""
+        transport = self.transport
+        if transport is None or self._fd < 0:
+            raise ConnectionResetError("The client left.")
+        done: asyncio.Future[None] = self._loop.create_future()
+
+        def finished(error: BaseException | None) -> None:
+            self._pump = None
+            writer = response._payload_writer
+            if writer is not None:
+                writer.output_size += pump.place - start
+            if done.done():
+                return
+            if error is None:
+                done.set_result(None)
+            else:
+                left = isinstance(error, OSError)
+                done.set_exception(ClientLeft(pump.place) if left else error)
+
+        pump = Pump(transport, self._fd, lent, start=start, stop=stop, finished=finished)
+        self._pump = pump
+        if not transport.get_write_buffer_size():
+            pump.more()
+        try:
+            await done
+        finally:
+            pump.end(None)
+            self._let_go()
+
+
+class _Read:
+    """What the parser has read already, for aiohttp to read it again."""
+
+    __slots__ = ("_result",)
+
+    def __init__(self, result: Any) -> None:
+        self._result = result
+
+    def feed_data(self, _data: bytes) -> Any:
+        if isinstance(self._result, HttpProcessingError):
+            raise self._result
+        return self._result
+
+
+class LaneServer(web.Server):
+    """Makes our connections in place of aiohttp's."""
+
+    def __init__(self, server: web.Server, lane: Lane) -> None:
+        super().__init__(
+            server.request_handler,
+            request_factory=server.request_factory,
+            handler_cancellation=server.handler_cancellation,
+            loop=server._loop,
+            **server._kwargs,
+        )
+        self._lane = lane
+
+    def __call__(self) -> RequestHandler:
+        return Connection(self, lane=self._lane, loop=self._loop, **self._kwargs)
+
+
+class LaneRunner(web.AppRunner):
+    """Serves an application through our connections."""
+
+    __slots__ = ("_lane",)
+
+    def __init__(self, app: web.Application, *, lane: Lane, **kwargs: Any) -> None:
+        super().__init__(app, **kwargs)
+        self._lane = lane
+
+    async def _make_server(self) -> web.Server:
+        return LaneServer(await super()._make_server(), self._lane)
+
+
+def answer_in_http11(request: web.BaseRequest) -> None:
+    """Let the answer to a request of a version that we do not speak begin with one that we do."""
+    request._cache["version"] = HttpVersion11

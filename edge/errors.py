@@ -6,6 +6,7 @@
     x BadFilter
     x BadDirective
     x BlockedTooFar
+    x BodyTooSlow          408
     x BadPurge
   + NotAllowed
     x TokenMissing         401
@@ -86,6 +87,13 @@ class BadPurge(BadRequest):
     """What is to be purged is not said in a way that this edge understands."""
 
     code = "bad-purge"
+
+
+class BodyTooSlow(BadRequest):
+    """The request's body did not come in time."""
+
+    status = 408
+    code = "body-too-slow"
 
 
 class NotAllowed(EdgeError):

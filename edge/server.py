@@ -80,7 +80,9 @@ async def run_worker(handover: Handover, *, sock: socket.socket, line: socket.so
             app.on_startup.append(lambda _: _until_told_to_serve(link))  # after all that opens
             peer = peer_app(app)
             await stack.enter_async_context(serving_peers(peer, handover.peer_socket, limits))
-            runner = await stack.enter_async_context(serving(app, sock, limits))
+            runner = await stack.enter_async_context(
+                serving(app, sock, limits, ends_with_client=True)
+            )
         except (WrongUse, OSError) as error:
             link.say_failed(_in_one_line(error))
             return

@@ -144,6 +144,7 @@ def context_of(options: Options) -> Context:
         origin=located.origin,
         path=path,
         unlisted=options.unlisted,
+        by_host=True,
         carry=Carrier(located.origin, lambda _: _MAC, most_hosts=_MOST_HOSTS)
         if options.unlisted == "carry"
         else None,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import queue
 import re
 import sys
+import threading
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import structlog
+from prometheus_client import Counter
 from structlog.typing import EventDict, FilteringBoundLogger
 
 from config.settings.shared import LogSettings
@@ -17,6 +21,11 @@ from config.settings.shared import LogSettings
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 SESSION_ID: ContextVar[str] = ContextVar("session_id", default="")
 JOB_ID: ContextVar[str] = ContextVar("job_id", default="")
+
+DROPPED = Counter("kawa_log_dropped_total", "Log lines that were not written in time.")
+
+_MOST_LINES = 10_000
+_LAST_LINES_SECONDS = 2.0
 
 _IDS = {"request_id": REQUEST_ID, "session_id": SESSION_ID, "job_id": JOB_ID}
 
@@ -55,7 +64,8 @@ def setup_logging(settings: LogSettings, *, program: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = NeverBlocking(sys.stderr)
+    atexit.register(handler.flush)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -80,6 +90,52 @@ def setup_logging(settings: LogSettings, *, program: str) -> None:
         "aiohttp.access",
     ):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+class NeverBlocking(logging.Handler):
+    """Hands lines to a thread that writes them: whoever logs must not wait for whoever reads.
+
+    What finds no room is dropped and counted.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines: queue.SimpleQueue[str | threading.Event] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - as every handler of the standard library
+            self.handleError(record)
+            return
+        if self._lines.qsize() >= _MOST_LINES:
+            DROPPED.inc()
+            return
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._write, name="log", daemon=True)
+            self._thread.start()
+        self._lines.put(line)
+
+    def flush(self) -> None:
+        """Wait until what was logged so far is written, for as long as somebody reads it."""
+        if self._thread is not None:
+            written = threading.Event()
+            self._lines.put(written)
+            written.wait(_LAST_LINES_SECONDS)
+
+    def _write(self) -> None:
+        while True:
+            line = self._lines.get()
+            if isinstance(line, threading.Event):
+                line.set()
+                continue
+            try:
+                self._stream.write(line + "\n")
+                self._stream.flush()
+            except (OSError, ValueError):
+                DROPPED.inc()  # nobody reads any more
 
 
 def get_logger(name: str) -> FilteringBoundLogger:

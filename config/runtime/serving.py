@@ -82,9 +82,17 @@ def listening_socket(
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: web.Application, sock: socket.socket, limits: HttpLimits, *, logged: bool = True
+    app: web.Application,
+    sock: socket.socket,
+    limits: HttpLimits,
+    *,
+    logged: bool = True,
+    ends_with_client: bool = False,
 ) -> AsyncIterator[web.AppRunner]:
-    """Serve ``app`` on ``sock``; leaving the block ends idle connections and lets running requests finish."""
+    """Serve ``app`` on ``sock``; leaving the block ends idle connections and lets running requests finish.
+
+    ``ends_with_client``: a handler is cancelled when its client leaves, and so must share nothing half-done.
+    """
     lines = Lines()
     runner = app.get(RUNNER, web.AppRunner)(
         app,
@@ -94,7 +102,7 @@ async def serving(
         max_field_size=limits.max_field_bytes,
         access_log_class=access_log_to(lines),
         access_log=logging.getLogger("access") if logged else None,
-        handler_cancellation=False,
+        handler_cancellation=ends_with_client,
         shutdown_timeout=limits.drain_timeout.total_seconds(),
         handle_signals=False,
     )

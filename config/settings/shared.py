@@ -155,6 +155,11 @@ class HttpLimits(Section):
     max_line_bytes: int = Field(default=8190, ge=1024, description="Longest request line.")
     max_field_bytes: int = Field(default=8190, ge=1024, description="Longest header field.")
     max_body_bytes: int = Field(default=2**20, ge=1024, description="Largest body read at once.")
+    body_timeout: timedelta = Field(
+        default=timedelta(seconds=15),
+        gt=timedelta(0),
+        description="Longest pause inside a body that a client sends.",
+    )
     backlog: int = Field(default=4096, ge=16, description="Connections that wait to be accepted.")
     drain_delay: timedelta = Field(
         default=timedelta(0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from bisect import bisect_right
 
 # How far a body that is not kept may run ahead of its slowest reader.
@@ -127,7 +128,7 @@ class Reader:
             if body.complete:
                 break
             if body.error is not None:
-                raise body.error
+                raise copy.copy(body.error)  # one each: a traceback grows with every raise
             await body._news.wait()
         raise StopAsyncIteration
 

@@ -185,6 +185,9 @@ class Fill:
                 span, complete = part.span, part.size
         length = reply.headers.get("Content-Length")
         fields = kept(reply.headers)
+        # What siblings tell one another, no origin may say.
+        for name in [name for name in fields if name.lower().startswith("kawa-")]:
+            fields.popall(name, None)
         # RFC 9110 section 6.6.1: whoever passes on an answer without a date gives it one.
         fields.setdefault("Date", http_date(self._clock()))
         head = Head(
@@ -218,7 +221,10 @@ class Fill:
             if plan.first_bytes is not None and self.body.length + len(chunk) >= plan.first_bytes:
                 self.body.feed(chunk[: plan.first_bytes - self.body.length])
                 return
+            first = self.body.length == 0
             self.body.feed(chunk)
+            if first:
+                await asyncio.sleep(0)  # whoever waits for the first byte goes first
             if self.body.kept:
                 self._held += len(chunk)
                 if not self._budget.take(len(chunk)) or self.body.length > self._max_bytes:

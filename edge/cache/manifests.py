@@ -91,7 +91,7 @@ class ManifestCache:
         self._lineage = Lineage()
 
     async def form(self, wanted: Wanted, recipe: Recipe) -> tuple[Form, float, Source]:
-        """The ready bytes, made now if nobody needed them before, for how many seconds they are the newest, and of what.
+        """The ready bytes, made now if nobody needed them before; for how many seconds they are the newest; of what.
 
         An ``EdgeError`` if there are none.
         """
@@ -221,6 +221,7 @@ class ManifestCache:
             path=wanted.path,
             unlisted=origin.settings.unlisted if isinstance(origin, HttpOrigin) else "leave",
             carry=around.carry,
+            by_host=True,
             query=wanted.query.values,
             defines=self._lineage.defines_of(wanted.key),
         )

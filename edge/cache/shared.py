@@ -25,12 +25,12 @@ from edge.cache.policy.reuse import Verdict, judge, on_error
 from edge.cache.policy.status import Forwarded, cache_status
 from edge.cache.policy.update import freshened, may_freshen
 from edge.cache.policy.validation import conditions_for, is_for_origin, without_conditions
-from edge.cache.ranges import Span, first_place, resolve
+from edge.cache.ranges import NotSatisfiable, Span, first_place, resolve
 from edge.cache.shelf import Shelf
 from edge.cache.slices import Slices
 from edge.cache.stored import Stored
 from edge.cache.tiers.purge import Purge
-from edge.errors import NotCached, OriginChanged, OriginError
+from edge.errors import NotCached, OriginChanged, OriginError, OriginFailed
 from edge.origin.upstream import Question
 
 _NOT_MODIFIED, _STALE = "not_modified", "origin_error"
@@ -150,10 +150,19 @@ class SharedCache:
             raise NotCached
         return await self._validated(call, stored, wants)
 
-    async def _kept(self, call: Call, stored: Stored, result: str, *, why: str = "") -> Found:
+    async def _kept(
+        self,
+        call: Call,
+        stored: Stored,
+        result: str,
+        *,
+        why: str = "",
+        asked: bool = False,
+        status: int | None = None,
+    ) -> Found:
+        """An answer from what is kept; ``asked``: the origin was asked first, and said ``status`` if anything."""
         if why:
             metrics.CACHE_STALE.labels(why).inc()
-        hit = result in ("hit", "stale")
         body: Body = self._exchanges.kept(call, stored)
         if stored.sliced and call.question.method == "GET":
             body = await self._slices.body(call, stored, self._first_byte(call, stored))
@@ -167,9 +176,9 @@ class SharedCache:
             body=body,
             result=result,
             cache_status=cache_status(
-                hit=hit,
-                fwd=None if hit else "stale",
-                fwd_status=None if hit else 304,
+                hit=not asked,
+                fwd="stale" if asked else None,
+                fwd_status=status,
                 detail=why or None,
                 name=self._name,
             ),
@@ -222,14 +231,17 @@ class SharedCache:
         except OriginError:
             if self._on_error(call, stored, wants):
                 self._hold_off(stored)
-                return await self._kept(call, stored, "stale", why="error")
+                return await self._kept(call, stored, "stale", why="error", asked=True)
             raise
         plan = fill.plan
         if plan is not None and plan.why in (_NOT_MODIFIED, _STALE):
             self._exchanges.leave(fill)
+            status = fill.head.result().status
             if plan.why == _STALE:
-                return await self._kept(call, stored, "stale", why="error")
-            return await self._kept(call, stored, "revalidated")
+                return await self._kept(
+                    call, stored, "stale", why="error", asked=True, status=status
+                )
+            return await self._kept(call, stored, "revalidated", asked=True, status=status)
         if not first and not self._exchanges.may_join(call, fill):
             self._exchanges.leave(fill)
             return await self._alone(call, "stale")
@@ -325,9 +337,13 @@ class SharedCache:
         question = call.question
         if question.method == "GET" and not conditional:
             question = self._asking(call, ranged=True)
-        return await self._exchanged(
-            call, question, lambda head: self._exchanges.plan(call, question, head), fwd
-        )
+
+        def plan(head: Head) -> Plan:
+            if call.constant:
+                _check_part(question, head)
+            return self._exchanges.plan(call, question, head)
+
+        return await self._exchanged(call, question, plan, fwd)
 
     async def _unsafe(self, call: Call) -> Found:
         """Pass on what may change something, and forget what it may have changed (RFC 9111 section 4.4)."""
@@ -430,3 +446,18 @@ def _age_on_arrival(terms: Terms, head: Head) -> int | None:
     if "Age" in head.headers or terms.received_age >= 1:
         return int(terms.received_age)
     return None
+
+
+def _check_part(question: Question, head: Head) -> None:
+    """Raise ``OriginFailed`` for a part that was not asked for: passed on, it would be taken for the one that was."""
+    if head.status != 206:
+        return
+    place = first_place(question.headers.get("Range", ""))
+    if head.span is None or place is None:
+        raise OriginFailed("The origin's part of the file is not one that was asked for.")
+    try:
+        asked = resolve(question.headers["Range"], size=head.complete or head.span.stop)
+    except NotSatisfiable:
+        asked = None
+    if asked != head.span or head.size not in (None, head.span.size):
+        raise OriginFailed("The origin's part of the file is not the one that was asked for.")

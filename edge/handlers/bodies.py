@@ -135,6 +135,8 @@ class _Body:
         metrics.BYTES_SENT.labels(self._route).inc(self.bytes)
         if isinstance(error, EdgeError | ConnectionError):
             raise self._cut(error) from error
+        if isinstance(error, asyncio.CancelledError):
+            self._cut(error)  # the client is gone
 
     async def write(
         self, response: web.StreamResponse, piece: bytes | memoryview, timeout_seconds: float
@@ -151,7 +153,7 @@ class _Body:
                 raise ClientTooSlow from None
         self.bytes += len(piece)
 
-    def _cut(self, error: EdgeError | ConnectionError) -> ConnectionResetError:
+    def _cut(self, error: BaseException) -> ConnectionResetError:
         """Close the connection at once: the missing bytes tell the client that the body is not whole."""
         request = self._request
         connection = request.protocol

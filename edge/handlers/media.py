@@ -41,7 +41,7 @@ def _asked(request: web.Request, target: Target) -> tuple[Origin, Query]:
     origins = request.app[keys.ORIGINS]
     if target.carried is None:
         return origins.named(target.origin), parse_query(target.query)
-    host = origins.carried(target.carried)
+    host = origins.carried(target.carried, request.headers)
     own_token = target.token is None and not host.public
     return host, parse_carried_query(target.query, with_token=own_token)
 

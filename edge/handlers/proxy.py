@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
-from aiohttp import web
+from aiohttp import ClientError, web
 from multidict import CIMultiDict
 
 from config.runtime.access_log import FACTS
 from config.settings.edge import EdgeSettings
+from config.settings.origins import HttpOrigin
 from edge import keys
 from edge.cache.answering import answered
 from edge.cache.policy.forwarding import is_loop, onward
 from edge.cache.policy.status import appended
-from edge.errors import BadPath, LoopDetected
+from edge.errors import BadPath, BadRequest, BodyTooSlow, LoopDetected
 from edge.handlers.found import send_found
+from edge.origin.carried.names import MARK
 from edge.origin.upstream import Question
 
 _MAX_TARGET_CHARS = 8000
-_CHUNK_BYTES = 256 * 1024
 
 
 def is_proxied(settings: EdgeSettings, raw_target: str) -> bool:
@@ -29,7 +31,12 @@ def is_proxied(settings: EdgeSettings, raw_target: str) -> bool:
     if not others:
         return True
     first = raw_target[1:].partition("?")[0].partition("/")[0]
-    return first not in others and first not in ("t", "f", "x", "player")
+    if first == MARK:
+        return not any(
+            isinstance(origin, HttpOrigin) and origin.unlisted == "carry"
+            for origin in settings.origins.values()
+        )
+    return first not in others and first not in ("t", "f", "player")
 
 
 async def proxy(request: web.Request) -> web.StreamResponse:
@@ -40,12 +47,13 @@ async def proxy(request: web.Request) -> web.StreamResponse:
     if is_loop(request.headers, request.app[keys.NODE]):
         raise LoopDetected
     path, _, query = _origin_form(request.raw_path).partition("?")
+    seconds = request.app[keys.SETTINGS].http.body_timeout.total_seconds()
     question = Question(
         method=request.method,
         path=path,
         query=query,
         headers=onward(request.headers, via=request.app[keys.NODE]),
-        body=_body(request) if request.body_exists else None,
+        body=_Body(request, seconds=seconds) if request.body_exists else None,
     )
     found = await request.app[keys.CACHE].find(request.app[keys.CALLS].proxy(origin, question))
     try:
@@ -76,6 +84,27 @@ def _via(earlier: str | None, node: str) -> str:
     return own if earlier is None else f"{earlier}, {own}"
 
 
-async def _body(request: web.Request) -> AsyncIterator[bytes]:
-    async for chunk in request.content.iter_chunked(_CHUNK_BYTES):
-        yield chunk
+class _Body:
+    """What the viewer sends; whoever stops sending is refused, and no origin suffers from it."""
+
+    def __init__(self, request: web.Request, *, seconds: float) -> None:
+        self._content = request.content
+        self._seconds = seconds
+        self.fault: Exception | None = None
+        self.on_end: Callable[[], None] = lambda: None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            try:
+                async with asyncio.timeout(self._seconds):
+                    chunk = await self._content.readany()
+            except TimeoutError as error:
+                self.fault = BodyTooSlow()
+                raise self.fault from error
+            except (ClientError, ConnectionError) as error:
+                self.fault = BadRequest("The request's body broke off.")
+                raise self.fault from error
+            if not chunk:
+                self.on_end()
+                return
+            yield chunk

@@ -69,6 +69,9 @@ async def segment(
         headers["Cache-Control"] = (
             "no-store" if failed else _cache_control(request, public=origin.public)
         )
+        if target.carried is not None:
+            # A page of a stranger must not run as one of ours, beside the player and its tokens.
+            headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
         if found.age is not None:
             headers["Age"] = str(found.age)
         headers["Cache-Status"] = found.cache_status

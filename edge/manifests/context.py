@@ -42,6 +42,9 @@ class Context:
     path: str
     unlisted: Unlisted = "refuse"
     carry: Callable[[str], str] | None = None  # absolute URL -> '/x/...' that the edge can verify
+    by_host: bool = (
+        False  # ``carry`` signs hosts, so that a folder's path holds for all that is below it
+    )
     query: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # of the player's URL
     defines: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # IMPORTed variables
 

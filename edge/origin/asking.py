@@ -167,6 +167,9 @@ class Asker:
         except OriginError as error:
             if taken:
                 server.places.give()
+            if question.body is not None and question.body.fault is not None:
+                server.breaker.abandoned()  # the viewer failed, not the origin
+                raise question.body.fault from error
             self._count(error.result)
             server.failed(error, self._loop.time())
             raise
@@ -211,7 +214,11 @@ class Asker:
         # What must not be sent twice is not sent where its fate may stay unknown: on a used connection.
         FRESH.set(not repeatable)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as deadline:
+                if question.body is not None:
+                    # The origin's time begins when it has everything; until then the body has limits of its own.
+                    deadline.reschedule(None)
+                    question.body.on_end = lambda: deadline.reschedule(self._loop.time() + seconds)
                 try:
                     with translated():
                         return await self._sent(server, question)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from config.runtime.storage.base import Storage
@@ -21,7 +21,6 @@ from edge.origin.carried.names import MARK, Carried, read_name
 from edge.origin.files import FileOrigin as FileOrigin
 from edge.origin.http import HttpOrigin, open_http_origin
 from edge.origin.resolver import Resolver
-from edge.origin.s3 import open_s3_origin
 from edge.target import Target, parse_target
 
 Origin = FileOrigin | HttpOrigin
@@ -54,10 +53,10 @@ class Origins:
         except KeyError:
             raise UnknownOrigin from None
 
-    def carried(self, carried: Carried) -> CarriedOrigin:
+    def carried(self, carried: Carried, headers: Mapping[str, str]) -> CarriedOrigin:
         """The host that a player's path names, if this edge wrote that path."""
         self.named(carried.host.via)
-        return self._carried.verified(carried)
+        return self._carried.verified(carried, headers)
 
     def kept(self, name: str) -> tuple[Origin, str]:
         """The origin and the path of what the cache and siblings call ``name``."""
@@ -113,6 +112,9 @@ async def open_origins(
                     opened = open_http_origin(name, origin, resolver=names)
                     origins[name] = await stack.enter_async_context(opened)
                 case S3OriginSettings():
+                    # Only where it is wanted: its library costs 30 MB of every worker.
+                    from edge.origin.s3 import open_s3_origin
+
                     bucket = open_s3_origin(name, origin, resolver=names)
                     origins[name] = await stack.enter_async_context(bucket)
                 case FolderOrigin():

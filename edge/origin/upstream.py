@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -10,6 +10,15 @@ from typing import Protocol
 from multidict import CIMultiDict, CIMultiDictProxy
 
 Fields = CIMultiDict[str] | CIMultiDictProxy[str]
+
+
+class RequestBody(Protocol):
+    """What a viewer sends, as it comes."""
+
+    fault: Exception | None  # why it broke off, which is not the origin's fault
+    on_end: Callable[[], None]  # called once it has been read whole
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +29,7 @@ class Question:
     path: str  # below the origin's base, in its one spelling, without a leading slash
     query: str = ""
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)  # end-to-end fields only
-    body: AsyncIterator[bytes] | None = None
+    body: RequestBody | None = None
     document: bool = False  # a manifest or the like, which is read here
     held_back: bool = False  # a playlist request that the origin answers late on purpose (LL-HLS)
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -271,6 +272,17 @@ async def test_a_host_without_an_origin_is_refused_by_name_or_left(master: Path)
     assert left.status == 0
     assert b"\nhttps://cdn.example/v/1080.m3u8?k=1\n" in left.out
     assert b'URI="../audio/en.m3u8"' in left.out
+
+
+async def test_a_carried_host_is_shown_with_something_in_the_signatures_place(
+    master: Path,
+) -> None:
+    asked = ("--base", BASE, "--origin", "vod=https://origin.example/vod/")
+    done = await run(*asked, "--unlisted", "carry", master)
+    assert done.status == 0
+    assert re.search(
+        rb"\n\.\./\.\./x/vod/[\w-]{22}/https/cdn\.example/v/1080\.m3u8\?k=1\n", done.out
+    )
 
 
 @pytest.mark.parametrize(

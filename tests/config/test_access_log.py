@@ -40,6 +40,8 @@ def test_lines_are_written_by_the_end_without_tokens(capsys: pytest.CaptureFixtu
         for number in range(100):
             lines.add(LINE | {"number": number})
 
+    for handler in logging.getLogger().handlers:
+        handler.flush()
     written = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["number"] for line in written] == list(range(100))
     assert written[0]["path"] == "/t/***/vod/a.m4s"

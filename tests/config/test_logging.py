@@ -43,6 +43,8 @@ class Logs:
 
     @property
     def text(self) -> str:
+        for handler in self.handlers:
+            handler.flush()
         return self._stream.getvalue()
 
     def lines(self) -> list[dict[str, Any]]:

@@ -22,14 +22,14 @@ class Client:
 
     def __init__(self, session: ClientSession, server: TestServer) -> None:
         self._session = session
-        self._base = f"http://{server.host}:{server.port}"
+        self.base = f"http://{server.host}:{server.port}"
 
     async def ask(
         self, path: str, *, method: str = "GET", **headers: str
     ) -> tuple[int, CIMultiDict[str], bytes]:
         fields = {"Accept-Encoding": "identity"}
         fields |= {name.replace("_", "-"): value for name, value in headers.items()}
-        url = URL(self._base + path, encoded=True)
+        url = URL(self.base + path, encoded=True)
         async with self._session.request(
             method, url, headers=fields, allow_redirects=False
         ) as answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from edge.cache.prefetch.mpds import learnt_of
-from edge.cache.prefetch.order import Learnt
+from edge.cache.prefetch.order import Learnt, learnt_row
 from edge.cache.prefetch.playlists import steps_of
 from edge.cache.sources import SourceKey
 from edge.manifests.errors import ManifestError
@@ -31,6 +31,6 @@ def _read(produced: Produced, document: str, limits: Limits) -> Learnt:
     try:
         if produced.format is Format.DASH:
             return learnt_of(produced.output, document, limits)
-        return Learnt(rows=(steps_of(produced.output, document),))
+        return learnt_row(steps_of(produced.output, document))
     except ManifestError:
         return _NOTHING  # players may use it all the same

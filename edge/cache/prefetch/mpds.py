@@ -180,14 +180,14 @@ def _times(timeline: Element) -> Times | None:
     runs = list(timeline.named("S"))
     times: list[int] = []
     time = 0
-    for run, follower in zip(runs, [*runs[1:], None], strict=True):
+    for place, run in enumerate(runs):
         time = _integer(run.get("t"), time)
         length = _integer(run.get("d"), 0)
         if length == 0:
             return None
         repeated = run.get("r") or "0"
         if repeated == "-1":
-            until = None if follower is None else follower.get("t")
+            until = runs[place + 1].get("t") if place + 1 < len(runs) else None
             if until is None:
                 times.append(time)  # how often it is repeated, the clock tells
                 break
@@ -206,7 +206,8 @@ def _times(timeline: Element) -> Times | None:
 def _evenly(length: timedelta, duration: int, timescale: int) -> Times | None:
     if duration <= 0 or timescale <= 0:
         return None
-    count = -(-length * timescale // timedelta(seconds=duration))
+    microseconds = length // timedelta(microseconds=1)
+    count = -(-microseconds * timescale // (duration * 1_000_000))
     return range(count) if 0 < count <= _MOST_TIMES else None
 
 

@@ -13,7 +13,7 @@ from edge.cache.prefetch.playlists import Step
 from edge.cache.sources import SourceKey
 
 _MOST_MANIFESTS = 1024
-_MOST_ENTRIES = 200_000
+_MOST_ENTRIES = 100_000  # of some 400 bytes each
 _DIGITS = re.compile(r"\d{1,19}", re.ASCII)
 _DIGIT_RUNS = 4  # the number in a template stands near the end
 _PLACEHOLDER = "{}"  # in no name
@@ -59,6 +59,39 @@ class Learnt:
         """Entries that it takes."""
         values = {id(n.values): n.values for n in self.numbered if not isinstance(n.values, range)}
         return sum(map(len, self.rows)) + sum(map(len, values.values())) + len(self.numbered)
+
+
+def learnt_row(row: tuple[Step, ...]) -> Learnt:
+    """One row; as a template, which takes next to nothing, if its names are numbered in order."""
+    numbered = _numbered(row)
+    return Learnt(rows=(row,)) if numbered is None else Learnt(numbered=(numbered,))
+
+
+def _numbered(row: tuple[Step, ...]) -> Numbered | None:
+    if len(row) < 2 or any(step.piece.span is not None or step.init != row[0].init for step in row):
+        return None
+    first, second = row[0].piece.name, row[1].piece.name
+    for match in _digit_runs(first):
+        head, tail = first[: match.start()], first[match.end() :]
+        if second == first or not (second.startswith(head) and second.endswith(tail)):
+            continue
+        width = len(match[0]) if match[0][0] == "0" else 1
+        values: list[int] = []
+        for step in row:
+            name = step.piece.name
+            digits = name[len(head) : len(name) - len(tail)]
+            if not _DIGITS.fullmatch(digits) or (values and int(digits) <= values[-1]):
+                return None
+            values.append(int(digits))
+            if f"{head}{values[-1]:0{width}d}{tail}" != name:
+                return None
+        every = range(values[0], values[-1] + 1)
+        return Numbered(head, tail, width, every if len(every) == len(values) else tuple(values))
+    return None
+
+
+def _digit_runs(name: str) -> list[re.Match[str]]:
+    return list(_DIGITS.finditer(name))[-_DIGIT_RUNS:]
 
 
 class Order:
@@ -117,7 +150,7 @@ class Order:
             init = step.init
 
     def _after_numbered(self, name: str) -> Iterator[tuple[Piece, ...]]:
-        for match in list(_DIGITS.finditer(name))[-_DIGIT_RUNS:]:
+        for match in _digit_runs(name):
             key = name[: match.start()] + _PLACEHOLDER + name[match.end() :]
             numbered = self._numbered.get(key)
             if numbered is not None:

@@ -72,7 +72,7 @@ class Resolver:
     @property
     def by_folder(self) -> bool:
         """Whether what holds for a folder holds for the files in it: not when each URL is signed by itself."""
-        return self._context.carry is None
+        return self._context.carry is None or self._context.by_host
 
     @property
     def lenient(self) -> Resolver:

@@ -204,9 +204,17 @@ def _known_folder(folder: bytes, context: Context) -> tuple[bytes | None, bytes 
             context.unlisted == "leave",
         )
     except UnlistedHost:
-        if context.unlisted == "carry":  # such a path is bound to the whole URL
-            return None, None
-        raise
+        if context.unlisted != "carry":
+            raise
+        return _carried_folder(decode(folder), context), None
+
+
+def _carried_folder(folder: str, context: Context) -> bytes | None:
+    """What a folder on a carried host becomes, if its path is not bound to the whole URL."""
+    if not context.by_host or _has_base_below(folder, context):
+        return None
+    text = rewrite_uri(folder, context)
+    return encode(folder if text is None else explicit(text))
 
 
 @lru_cache(maxsize=1024)

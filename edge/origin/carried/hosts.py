@@ -9,12 +9,17 @@ from collections.abc import AsyncIterator, Mapping
 from aiohttp import ClientSession
 
 from config.settings.origins import HttpOrigin as HttpOriginSettings
-from edge.errors import NotCarried
+from edge.errors import LoopDetected, NotCarried
+from edge.origin.asking import Request
 from edge.origin.carried.names import MARK, Carried, Carrier, Host, Signer
 from edge.origin.connector import open_session
+from edge.origin.failover import Server
 from edge.origin.guard import guard_of
 from edge.origin.http import HttpOrigin
 from edge.origin.resolver import Resolver
+from edge.origin.upstream import Question
+
+FIELD = "Kawa-Carried"  # which edge asks a carried host
 
 # Whose connections, breaker and answer times are remembered, for each origin.
 _MOST_HOSTS = 256
@@ -24,14 +29,20 @@ class CarriedOrigin(HttpOrigin):
     """One such host: it is told nothing, and may lead nowhere, that is meant for the origin itself."""
 
     def __init__(
-        self, host: Host, mac: str, via: HttpOriginSettings, session: ClientSession
+        self, host: Host, signer: Signer, via: HttpOriginSettings, session: ClientSession
     ) -> None:
         own = {"url": host.base, "backups": (), "shield_key": None}
         # Counted together: a manifest must not be able to add metrics.
         counted = f"{MARK}/{host.via}"
         super().__init__(host.name, via.model_copy(update=own), session, counted_as=counted)
         self.host = host
-        self.mount = host.mount(mac)
+        self.mount = host.mount(signer.mac(host))
+        self._mark = signer.mark
+
+    async def _prepared(self, server: Server, question: Question) -> Request:
+        headers = question.headers.copy()
+        headers[FIELD] = self._mark
+        return Request(server.base + question.target, headers)
 
 
 class CarriedHosts:
@@ -46,10 +57,13 @@ class CarriedHosts:
             via: OrderedDict() for via in pools
         }
 
-    def verified(self, carried: Carried) -> CarriedOrigin:
+    def verified(self, carried: Carried, headers: Mapping[str, str]) -> CarriedOrigin:
         """What a player's path names, or ``NotCarried``."""
         if not self._signer.allows(carried):
             raise NotCarried
+        if headers.get(FIELD) == self._signer.mark:
+            # Each such turn could name the edge again in the rest of its path.
+            raise LoopDetected
         return self.at(carried.host)
 
     def at(self, host: Host) -> CarriedOrigin:
@@ -60,7 +74,7 @@ class CarriedHosts:
         origin = known.get(host)
         if origin is None:
             settings, session = self._pools[host.via]
-            origin = known[host] = CarriedOrigin(host, self._signer.mac(host), settings, session)
+            origin = known[host] = CarriedOrigin(host, self._signer, settings, session)
             if len(known) > _MOST_HOSTS:
                 known.popitem(last=False)
         known.move_to_end(host)

@@ -8,7 +8,6 @@ templates and byte ranges of a document on that host go on working below the sam
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import ipaddress
 import re
@@ -140,16 +139,21 @@ class Signer:
     def __init__(self, secret: str) -> None:
         # A key of its own, whatever else the secret may be used for.
         self._key = hmac.digest(secret.encode(), b"kawa-carry-v1", "sha256")
+        # By which a request that comes back is known, whichever worker or edge with this secret it comes to.
+        self.mark = _text(hmac.digest(self._key, b"loop", "sha256"))
 
     def mac(self, host: Host) -> str:
         """HMAC-SHA-256, 128 bits of it, as URL-safe base64 (RFC 4648 section 5, no padding)."""
         text = "\n".join((host.via, host.scheme, host.authority))
-        digest = hmac.new(self._key, text.encode(), hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(digest[:_MAC_BYTES]).rstrip(b"=").decode()
+        return _text(hmac.digest(self._key, text.encode(), "sha256"))
 
     def allows(self, carried: Carried) -> bool:
         """Whether this edge, or another one with its secret, wrote the path."""
         return hmac.compare_digest(self.mac(carried.host), carried.mac)
+
+
+def _text(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest[:_MAC_BYTES]).rstrip(b"=").decode()
 
 
 class Carrier:

@@ -7,7 +7,7 @@ import pytest
 from edge.cache.prefetch.budget import Budget
 from edge.cache.prefetch.mpds import learnt_of
 from edge.cache.prefetch.names import Piece, beside, in_manifest
-from edge.cache.prefetch.order import Learnt, Numbered, Order
+from edge.cache.prefetch.order import Learnt, Numbered, Order, learnt_row
 from edge.cache.prefetch.playlists import MOST_LIVE, Step, steps_of
 from edge.cache.ranges import Span
 from edge.manifests.limits import Limits
@@ -190,6 +190,9 @@ def test_the_followers_of_a_segment_by_its_mpd(mpd: str, name: str, expected: li
         + template("duration='4' media='$Number$.m4s'")
         + "</Period>",
         'type="static"><Period>' + template("duration='4' media='$Number$.m4s'") + "</Period>",
+        'type="static"><Period duration="P9999D">'
+        + template("duration='1' timescale='999999999999999999' media='$Number$.m4s'")
+        + "</Period>",
         period("static", template(media("$Number$-$SubNumber$.m4s"), TIMELINE)),
         period("static", template(media("9$Number$.m4s"), TIMELINE)),
         'type="static"><BaseURL>http://other.example/</BaseURL><Period>'
@@ -240,6 +243,42 @@ def test_a_version_that_is_replaced_leaves_nothing_behind() -> None:
     assert next(order.after("cdn/a1.ts", None)) == (Piece("cdn/a2.ts"),)
     order.learn(key, Learnt())
     assert next(order.after("cdn/a1.ts", None), None) is None
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["s-7.ts", "s-8.ts", "s-9.ts", "s-10.ts"],
+        ["s0098.m4s", "s0099.m4s", "s0100.m4s"],
+        ["1/2-100.m4s?k=3", "1/2-140.m4s?k=3", "1/2-200.m4s?k=3"],
+    ],
+)
+def test_a_playlist_with_numbered_names_takes_one_entry(names: list[str]) -> None:
+    learnt = learnt_row(tuple(Step(Piece(f"cdn/{name}"), None) for name in names))
+    order = Order()
+    order.learn(("cdn", "m", ""), learnt)
+    assert learnt.rows == ()
+    for place, name in enumerate(names):
+        found = [piece.name for (piece,) in order.after(f"cdn/{name}", None)]
+        assert found == [f"cdn/{after}" for after in names[place + 1 :]]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["s-8.ts", "s-7.ts"],
+        ["s-7.ts", "s-7.ts"],
+        ["s-7.ts", "s-8.ts", "ad-9.ts"],
+        ["s-7.ts", "s-8.ts", "s-8b.ts"],
+        ["s-9.ts", "s-010.ts"],
+        ["a.ts", "b.ts"],
+        ["s-7.ts", "s-" + "8" * 5000 + ".ts"],
+        ["s-7.ts"],
+    ],
+)
+def test_a_playlist_with_other_names_is_kept_as_it_is(names: list[str]) -> None:
+    row = tuple(Step(Piece(f"cdn/{name}"), None) for name in names)
+    assert learnt_row(row) == Learnt(rows=(row,))
 
 
 @pytest.mark.parametrize("name", ["cdn/a01.ts", "cdn/a3.ts", "cdn/a.ts", "cdn/a2.ts", "cdn/b1.ts"])

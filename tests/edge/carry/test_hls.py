@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -112,7 +113,8 @@ async def test_the_host_is_told_nothing_that_is_the_viewers_or_the_origins(
         status, _, _ = await stage.play(path, Cookie="c=1", Referer="https://site.example/")
         assert status == 200
     (headers,) = stage.far.headers
-    assert {name.lower() for name in headers} == {"host", "user-agent", "accept-encoding"}
+    told = {name.lower() for name in headers}
+    assert told == {"host", "user-agent", "accept-encoding", "kawa-carried"}
     assert headers["Host"] == stage.far.host
 
 
@@ -220,3 +222,44 @@ async def test_bytes_that_are_no_text_survive_in_carried_uris(stage: Stage, mint
     assert (
         body.splitlines()[-1] == b".." + carried(stage.far.url).encode() + b"\xff\xfe/1.ts?\xe9=1"
     )
+
+
+async def test_a_clone_on_a_host_that_no_origin_covers_is_written_out_as_paths(
+    stage: Stage, mint: Mint
+) -> None:
+    stage.via.files["/show/master.m3u8"] = (
+        b'#EXTM3U\n#EXT-X-CONTENT-STEERING:SERVER-URI="%s/steer.json"\n'
+        b'#EXT-X-STREAM-INF:BANDWIDTH=1,STABLE-VARIANT-ID="v"\nv.m3u8\n' % stage.far.url.encode()
+    )
+    stage.far.files["/steer.json"] = (
+        b'{"VERSION":1,"TTL":30,"PATHWAY-PRIORITY":["b","."],"PATHWAY-CLONES":[{"BASE-ID":".",'
+        b'"ID":"b","URI-REPLACEMENT":{"HOST":"third.example"}}]}'
+    )
+    token = mint("/cdn/")
+    document = f"/t/{token}/cdn/show/master.m3u8"
+    _, _, master = await stage.play(document)
+    status, _, body = await stage.play(document, uris(master)[0])
+    assert status == 200
+    (clone,) = json.loads(body)["PATHWAY-CLONES"]
+    uri = clone["URI-REPLACEMENT"]["PER-VARIANT-URIS"]["v"]
+    # Players resolve it against nothing, so it is whole, with this viewer's token.
+    assert uri.startswith("http://127.0.0.1:")
+    assert uri.endswith(f"/t/{token}" + carried("http://third.example/show/v.m3u8"))
+
+
+async def test_an_interstitial_elsewhere_is_whole_and_leads_through_the_edge(
+    stage: Stage, mint: Mint
+) -> None:
+    stage.via.files["/m.m3u8"] = (
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z\n"
+        b'#EXT-X-DATERANGE:ID="a",CLASS="com.apple.hls.interstitial",'
+        b'START-DATE="2026-01-01T00:00:00Z",X-ASSET-URI="%s/ad.m3u8"\n#EXTINF:4,\n1.ts\n'
+        % stage.far.url.encode()
+    )
+    token = mint("/cdn/")
+    status, _, body = await stage.play(f"/t/{token}/cdn/m.m3u8")
+    assert status == 200
+    path = f"/t/{token}" + carried(f"{stage.far.url}/ad.m3u8")
+    found = re.search(r'X-ASSET-URI="http://127\.0\.0\.1:\d+([^"]*)"', body.decode())
+    assert found is not None
+    assert found[1] == path

@@ -6,9 +6,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from config.settings.edge import EdgeSettings
 from config.settings.load import Settings
 from config.settings.origins import DnsSettings, HttpOrigin
 from edge.errors import OriginForbidden
+from edge.handlers.proxy import is_proxied
 from edge.origin.carried.hosts import open_carried
 from edge.origin.carried.names import Host, Signer
 from edge.origin.resolver import Resolver
@@ -201,3 +203,39 @@ def test_two_edges_with_one_secret_sign_alike_and_others_do_not() -> None:
     host = Host("cdn", "https", "far.example")
     assert Signer(SECRET).mac(host) == Signer(SECRET).mac(host)
     assert Signer(SECRET).mac(host) != Signer(SECRET + "x").mac(host)
+
+
+async def test_an_address_that_leads_back_to_the_edge_is_followed_once(
+    open_stage: OpenStage,
+) -> None:
+    async with open_stage(public=True) as stage:
+        stage.far.files["/a.ts"] = b"a"
+        edge = stage.client.base
+        inner = carried(f"{stage.far.url}/a.ts")
+        assert (await stage.play(inner))[::2] == (200, b"a")
+        status, _, body = await stage.play(carried(edge + inner))
+        assert (status, b"508" in body) == (502, True)
+        plain = carried(f"{edge}/cdn/a.ts")
+        stage.via.files["/a.ts"] = b"via"
+        assert (await stage.play(plain))[::2] == (200, b"via")
+
+
+async def test_a_page_of_a_carried_host_is_none_of_the_edge(open_stage: OpenStage) -> None:
+    async with open_stage(public=True) as stage:
+        stage.far.files["/page.html"] = b"<script>alert(1)</script>"
+        for _ in range(3):
+            status, headers, _ = await stage.play(carried(f"{stage.far.url}/page.html"))
+            assert (status, headers["Content-Security-Policy"][:7]) == (200, "sandbox")
+
+
+@pytest.mark.parametrize(("unlisted", "proxied"), [("refuse", True), ("carry", False)])
+def test_a_root_origin_keeps_its_own_x_unless_hosts_are_carried(
+    unlisted: str, proxied: bool
+) -> None:
+    origins = {
+        "root": {"kind": "http", "url": "http://a.example", "public": True},
+        "cdn": {"kind": "http", "url": "http://b.example", "unlisted": unlisted},
+    }
+    settings = EdgeSettings.model_validate({"root_origin": "root", "origins": origins})
+    assert is_proxied(settings, "/x/page") is proxied
+    assert is_proxied(settings, "/y/page")

@@ -110,7 +110,8 @@ def test_when_none_is_left_the_process_neither_spins_nor_dies(start: Callable[..
         before = resource.prlimit(worker, resource.RLIMIT_NOFILE)
         with ExitStack() as stack:
             kept = stack.enter_context(edge.connect())
-            assert is_served(kept)
+            # Fetched, kept, lent: what comes next needs no descriptor.
+            assert [is_served(kept) for _ in range(3)] == [True] * 3
             held = len(list(Path(f"/proc/{worker}/fd").iterdir()))
             resource.prlimit(worker, resource.RLIMIT_NOFILE, (held, before[1]))
             turned_away = [stack.enter_context(edge.connect()) for _ in range(50)]

@@ -154,7 +154,7 @@ async def whole_edge(
     app[keys.CLOCK] = clock.__call__
     sock = listening_socket(settings.edge.listen, backlog=4096)
     async with (
-        serving(app, sock, settings.edge.http),
+        serving(app, sock, settings.edge.http, ends_with_client=True),
         ClientSession(
             connector=TCPConnector(force_close=True, limit=0),
             auto_decompress=False,

@@ -141,7 +141,7 @@ def edge_in_thread(settings: Settings, key_set: KeySet) -> Iterator[Edge]:
         app = build_app(settings, key_set=key_set)
         sock = listening_socket(ListenSettings(), backlog=128)
         stop = asyncio.Event()
-        async with serving(app, sock, settings.edge.http, logged=False):
+        async with serving(app, sock, settings.edge.http, logged=False, ends_with_client=True):
             host, port = sock.getsockname()
             edge = Edge(host, port, app[LANE], asyncio.get_running_loop())
             started.append(edge)

@@ -1,4 +1,4 @@
-"""Fault matrix D11: what the edge does not do yet. pytest does not collect this file by itself."""
+"""Fault matrix D11."""
 
 from __future__ import annotations
 

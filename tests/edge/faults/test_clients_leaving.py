@@ -1,4 +1,4 @@
-"""Fault matrix C1, C4: what the edge does not do yet. pytest does not collect this file by itself."""
+"""Fault matrix C1, C4."""
 
 from __future__ import annotations
 
@@ -46,7 +46,11 @@ async def test_c04_a_slow_body_is_its_clients_fault_and_not_the_origins(
     async with (
         leaks.none(),
         scripted_origin(good) as origin,
-        over(origin.url, edge={"root_origin": "cdn"}, breaker_failures=1) as edge,
+        over(
+            origin.url,
+            edge={"root_origin": "cdn", "http": {"body_timeout": 0.3, "drain_timeout": 1}},
+            breaker_failures=1,
+        ) as edge,
     ):
         reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
         writer.write(b"POST /form HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx")

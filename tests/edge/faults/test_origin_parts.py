@@ -1,4 +1,4 @@
-"""Fault matrix O1, O16: what the edge does not do yet. pytest does not collect this file by itself."""
+"""Fault matrix O1, O16."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
+import hashlib
+import socket
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -89,11 +90,18 @@ async def _cache(settings: Settings, app: web.Application) -> AsyncIterator[None
         stack.push_async_callback(shared.close)
         app[keys.CACHE] = shared
         app[keys.CALLS] = Calls.of(edge, Upstreams(peers))
-        app[keys.NODE] = edge.node or f"kawa-{secrets.token_hex(4)}"
+        app[keys.NODE] = edge.node or _node(settings)
         app[PURGEABLE].append(shared)
         tasks = await stack.enter_async_context(BackgroundTasks())
         tasks.start("count the cache", partial(_count, shared))
         yield
+
+
+def _node(settings: Settings) -> str:
+    """A name that all workers of this edge have, and no other edge."""
+    listen = settings.edge.listen
+    facts = (socket.gethostname(), settings.var_dir.absolute(), listen.host, listen.port)
+    return f"kawa-{hashlib.blake2b(repr(facts).encode(), digest_size=4).hexdigest()}"
 
 
 async def _count(shared: SharedCache) -> None:

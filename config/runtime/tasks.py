@@ -57,9 +57,17 @@ class BackgroundTasks:
                 await work()
                 return
             except Exception:
+                if _is_cancelled():
+                    return
                 log.exception("background task failed", task=name)
                 TASK_FAILURES.labels(name).inc()
             if loop.time() - started > _LONGEST_PAUSE_SECONDS:
                 pause = _FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was told to end, even if a library swallowed the exception that said so."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -35,7 +35,7 @@ class EdgeSettings(Section):
     node: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
-        description="This edge's name in Via fields, by which loops are noticed; empty takes a new one at each start.",
+        description="This edge's name in Via fields, by which loops are noticed; empty makes one of machine and port.",
     )
     public_url: str | None = Field(
         default=None,

@@ -34,6 +34,11 @@ class StorageOrigin(Section):
         description="The folder, in storage or in the bucket, that URLs of this origin see.",
     )
     public: bool = Field(default=False, description="Serve without a token.")
+    fresh: timedelta = Field(
+        default=timedelta(seconds=2),
+        ge=timedelta(0),
+        description="How long a file of this machine is served before it is looked at again.",
+    )
 
 
 class FolderOrigin(Section):
@@ -42,6 +47,11 @@ class FolderOrigin(Section):
     kind: Literal["folder"] = Field(description="folder: any folder of this machine.")
     folder: Path = Field(description="Its path.")
     public: bool = Field(default=False, description="Serve without a token.")
+    fresh: timedelta = Field(
+        default=timedelta(seconds=2),
+        ge=timedelta(0),
+        description="How long a file of this machine is served before it is looked at again.",
+    )
 
 
 class Pooled(Section):

@@ -8,6 +8,7 @@ from bisect import bisect_right
 
 # How far a body that is not kept may run ahead of its slowest reader.
 _WINDOW_BYTES = 1024 * 1024
+_MOST_CHUNKS = 64
 
 
 class Arriving:
@@ -61,13 +62,11 @@ class Arriving:
         self.kept = False
         self._trim()
 
-    def whole(self) -> bytes:
-        """Every byte, joined once for all."""
-        if not self._chunks:
-            return b""
-        if len(self._chunks) != 1:
-            self._chunks, self._starts = [b"".join(self._chunks)], [0]
-        return self._chunks[0]
+    def chunks(self) -> tuple[bytes, ...]:
+        """Every byte; in few pieces, and not copied together unless they are many."""
+        if len(self._chunks) <= _MOST_CHUNKS:
+            return tuple(self._chunks) or (b"",)
+        return (b"".join(self._chunks),)
 
     async def room(self) -> None:
         """Wait until the readers of a body that is not kept have come near."""

@@ -23,8 +23,8 @@ class Body(Protocol):
     def size(self) -> int | None:
         """Bytes in all, if that is known."""
 
-    def whole(self) -> bytes | memoryview | None:
-        """Every byte, if they are at hand."""
+    async def at_once(self) -> bytes | None:
+        """Every byte, if they can be had without waiting for an origin and are not too many."""
 
     def read(self, start: int, stop: int | None) -> Pieces:
         """The bytes from ``start`` to ``stop`` (exclusive; ``None`` is the end)."""
@@ -45,8 +45,10 @@ class KeptBody:
     def size(self) -> int:
         return self._stored.size
 
-    def whole(self) -> bytes | memoryview | None:
-        return self._stored.body
+    async def at_once(self) -> bytes | None:
+        if self._stored.chunks is not None:
+            return self._stored.body
+        return await self._shelf.load(self._stored)
 
     async def read(self, start: int, stop: int | None) -> Pieces:
         end = self.size if stop is None else stop
@@ -83,9 +85,8 @@ class ArrivingBody:
             return self._fill.body.length
         return size
 
-    def whole(self) -> bytes | memoryview | None:
-        stored = self._fill.stored
-        return None if stored is None else self._kept(stored).whole()
+    async def at_once(self) -> None:
+        return None
 
     async def read(self, start: int, stop: int | None) -> Pieces:
         place = start
@@ -126,7 +127,7 @@ class SlicedBody:
         self._slice_of = slice_of
         self._ready = {} if first is None else dict([first])
 
-    def whole(self) -> None:
+    async def at_once(self) -> None:
         return None
 
     async def read(self, start: int, stop: int | None) -> Pieces:

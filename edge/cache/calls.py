@@ -11,9 +11,6 @@ from edge.cache.upstreams import Upstreams
 from edge.origin.origins import Origin
 from edge.origin.upstream import Question
 
-# A file of this machine may be replaced at any time, and to look at it again costs next to nothing.
-_LOCAL_SECONDS = 2.0
-
 
 @dataclass(frozen=True, slots=True)
 class Calls:
@@ -41,7 +38,7 @@ class Calls:
 
     def segment(self, origin: Origin, question: Question, *, here: bool = False) -> Call:
         """A file whose bytes are not changed; ``here``: ask the origin, not a sibling."""
-        fresh = _LOCAL_SECONDS if origin.is_local else self.segment_seconds
+        fresh = origin.fresh_seconds if origin.is_local else self.segment_seconds
         return self._call(origin, question, self.segments, default_fresh=fresh, here=here)
 
     def document(self, origin: Origin, question: Question, *, here: bool = False) -> Call:

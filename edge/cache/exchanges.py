@@ -45,7 +45,7 @@ class Exchanges:
         self._fills: dict[str, Fill] = {}
         self._running: set[Fill] = set()
         self._unshared: OrderedDict[str, float] = OrderedDict()
-        self._budget = Budget(settings.fill_bytes)
+        self._budget = Budget(settings.fill_bytes, on_change=shelf.reserve)
 
     def running(self, key: str) -> Fill | None:
         """The fetch under way for ``key``."""
@@ -75,7 +75,9 @@ class Exchanges:
             question,
             base=call.base,
             plan=decide,
-            store=lambda fill, head, decided, body: self._store(call, fill, head, decided, body),
+            store=lambda fill, head, decided, chunks: self._store(
+                call, fill, head, decided, chunks
+            ),
             done=done,
             budget=self._budget,
             max_bytes=self.settings.object_bytes,
@@ -204,7 +206,9 @@ class Exchanges:
             async for chunk in reply.chunks():
                 yield chunk
 
-    def _store(self, call: Call, fill: Fill, head: Head, plan: Plan, body: bytes) -> Stored | None:
+    def _store(
+        self, call: Call, fill: Fill, head: Head, plan: Plan, chunks: tuple[bytes, ...]
+    ) -> Stored | None:
         variant = variant_of(fill.question.headers, head.headers, call.profile)
         if variant is None:
             return None
@@ -213,7 +217,8 @@ class Exchanges:
         headers = CIMultiDict(head.headers)
         for name in plan.hidden:
             headers.popall(name, None)
-        span, complete, status = _placed(head, plan, len(body))
+        size = sum(map(len, chunks))
+        span, complete, status = _placed(head, plan, size)
         if span is None and head.status == 206:
             headers.popall("Content-Range", None)
         stored = Stored(
@@ -227,8 +232,8 @@ class Exchanges:
             requested_at=head.requested_at,
             received_at=head.received_at,
             terms=plan.terms,
-            body=body,
-            size=len(body),
+            chunks=chunks,
+            size=size,
             tags=tags_of(head.headers, self.settings.tag_fields),
             span=span,
             complete=complete,
@@ -252,7 +257,7 @@ class Exchanges:
             status=200,
             reason="OK",
             headers=CIMultiDictProxy(headers),
-            body=b"",
+            chunks=(b"",),
             size=0,
             span=None,
             sliced=True,

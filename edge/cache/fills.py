@@ -62,19 +62,25 @@ class Plan:
 class Budget:
     """How many bytes of arriving bodies one process holds."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, *, on_change: Callable[[int], None]) -> None:
         self._max_bytes = max_bytes
+        self._on_change = on_change
         self.used = 0
 
+    def has_room(self, count: int) -> bool:
+        """Whether so many more may be held."""
+        return self.used + count <= self._max_bytes
+
     def take(self, count: int) -> bool:
-        """Whether so many more may be held; they are counted either way."""
+        """Count so many more; False if that is too many."""
         self.used += count
-        metrics.FILL_BYTES.set(self.used)
+        self._on_change(self.used)
         return self.used <= self._max_bytes
 
     def give(self, count: int) -> None:
+        """So many are held no longer."""
         self.used -= count
-        metrics.FILL_BYTES.set(self.used)
+        self._on_change(self.used)
 
 
 class Fill:
@@ -87,7 +93,7 @@ class Fill:
         *,
         base: str,
         plan: Callable[[Head], Plan],
-        store: Callable[[Fill, Head, Plan, bytes], Stored | None],
+        store: Callable[[Fill, Head, Plan, tuple[bytes, ...]], Stored | None],
         done: Callable[[Fill], None],
         budget: Budget,
         max_bytes: int,
@@ -203,10 +209,9 @@ class Fill:
             framed=reply.framed,
         )
         plan = self._decide(head)
-        if plan.store and plan.first_bytes is None and not self._budget.take(head.size or 0):
+        if plan.store and plan.first_bytes is None and not self._budget.has_room(head.size or 0):
             # No room for all who want to be remembered now: this one passes by.
             plan = replace(plan, store=False, why="no_room")
-        self._budget.give(head.size or 0)
         self.plan = plan
         if not plan.store:
             self.body.unkeep()
@@ -251,7 +256,7 @@ class Fill:
         ):
             raise OriginFailed("The origin's body does not have the length that it announced.")
         if plan is not None and plan.store and self.body.kept and not self._forgotten:
-            self.stored = self._store(self, head, plan, self.body.whole())
+            self.stored = self._store(self, head, plan, self.body.chunks())
         self.body.finish()
         if self.stored is not None:
             self.body.release()

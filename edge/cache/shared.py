@@ -413,7 +413,7 @@ class SharedCache:
             requested_at=head.requested_at,
             received_at=head.received_at,
             terms=plan.terms,
-            body=b"",
+            chunks=(b"",),
             size=0,
             complete=complete,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncGenerator
 
 from config.runtime.logging import get_logger
@@ -20,6 +21,8 @@ log = get_logger(__name__)
 Pieces = AsyncGenerator[bytes | memoryview, None]
 
 PIECE_BYTES = 256 * 1024
+_AT_ONCE_BYTES = 4 * 1024 * 1024  # read from the disk in one go
+_MAX_HEADS = 4096
 _MAX_VARIANTS = 8  # of one URL; the oldest goes first
 
 
@@ -28,8 +31,11 @@ class Shelf:
 
     def __init__(self, memory: MemoryTier[Stored], disk: DiskTier | None) -> None:
         self._memory = memory
+        self._memory_bytes = memory.max_bytes
         self._disk = disk
         self._bases: dict[str, list[Stored]] = {}
+        # Of objects on the disk, with the stamp of the version that they describe.
+        self._heads: OrderedDict[str, tuple[int, Stored]] = OrderedDict()
         memory.on_evict = self._evicted
 
     def find(self, base: str, asked: Fields) -> Stored | None:
@@ -67,30 +73,44 @@ class Shelf:
         entry = self._disk.find(key)
         if entry is None:
             return None
-        again = entry.freq > 0 or self._memory.wants(key)
-        body: bytes | None = None
-        if again and self._memory.fits(entry.body_bytes):
-            loaded = await self._disk.load(entry)
-            head = None if loaded is None else loaded.head
-            body = None if loaded is None else bytes(loaded.body.obj)  # no copy: it is bytes
-        else:
+        known = self._heads.get(key)
+        stored = known[1] if known is not None and known[0] == entry.stamp else None
+        if (entry.freq > 0 or self._memory.wants(key)) and self._memory.fits(entry.body_bytes):
+            return await self._taken_back(key, entry, stored)
+        if stored is None:
             opened = await self._disk.open_body(entry)
-            head = None
             if opened is not None:
                 with opened:
-                    head = opened.head
+                    stored = self._head_of(key, entry, opened.head)
+        if stored is not None:
+            stored.purged = stored.purged or entry.stale
+        return self._memory.peek(key) or stored
+
+    async def _taken_back(self, key: str, entry: DiskEntry, stored: Stored | None) -> Stored | None:
+        """An object that is wanted again, in memory."""
+        assert self._disk is not None  # noqa: S101 - the entry is of the disk
+        loaded = await self._disk.load(entry)
+        if loaded is not None and stored is None:
+            stored = self._head_of(key, entry, loaded.head)
         known = self._memory.peek(key)
-        if head is None or known is not None:
+        if loaded is None or stored is None or known is not None:
             return known  # another request was faster
+        stored.purged = stored.purged or entry.stale
+        stored.chunks = (bytes(loaded.body.obj),)  # no copy: it is bytes
+        self._remember(stored)
+        return stored
+
+    def _head_of(self, key: str, entry: DiskEntry, head: bytes) -> Stored | None:
         try:
             stored = decode_head(key, head, entry.body_bytes)
         except ValueError:
-            self._disk.remove(key)
+            if self._disk is not None:
+                self._disk.remove(key)
             return None
-        stored.purged = entry.stale
-        stored.body = body
-        if body is not None:
-            self._remember(stored)
+        self._heads[key] = entry.stamp, stored
+        self._heads.move_to_end(key)
+        if len(self._heads) > _MAX_HEADS:
+            self._heads.popitem(last=False)
         return stored
 
     def slice_in_memory(self, key: str) -> Stored | None:
@@ -103,14 +123,17 @@ class Shelf:
             old.alive = False
             self._forget(old)
         self._remember(stored)
-        if on_disk and self._disk is not None and not stored.variant and stored.body is not None:
-            self._disk.write(stored.key, encode_head(stored), stored.tags, stored.body)
+        disk = self._disk if on_disk and not stored.variant else None
+        body = None if disk is None else stored.body
+        if disk is not None and body is not None:
+            disk.write(stored.key, encode_head(stored), stored.tags, body)
 
     def freshened(self, stored: Stored, *, on_disk: bool) -> None:
         """Keep what a 304 changed."""
         disk = self._disk if on_disk else None
-        if disk is not None and stored.body is not None and disk.find(stored.key) is not None:
-            disk.write(stored.key, encode_head(stored), stored.tags, stored.body)
+        body = None if disk is None or disk.find(stored.key) is None else stored.body
+        if disk is not None and body is not None:
+            disk.write(stored.key, encode_head(stored), stored.tags, body)
 
     def drop(self, base: str) -> int:
         """Forget everything of one URL; how many things that were."""
@@ -155,39 +178,47 @@ class Shelf:
             while start < stop:
                 end = min(stop, start + PIECE_BYTES)
                 piece: bytes | memoryview | None = None
-                if stored.body is not None:
-                    piece = memoryview(stored.body)[start:end]
+                if stored.chunks is not None:
+                    piece = stored.piece(start, end)
                 elif self._disk is not None:
                     # Once open, a file is read to its end, even if it is evicted meanwhile.
                     opened = opened or await self._opened(self._disk, stored)
                     if opened is not None:
                         piece = await self._disk.read(*opened, start, end)
-                if piece is None:
+                if not piece:
                     return
                 yield piece
-                start = end
+                start += len(piece)
         finally:
             if opened is not None:
                 opened[1].close()
+
+    async def load(self, stored: Stored) -> bytes | None:
+        """A whole stored body from the disk, if it is not too much to read at once."""
+        entry = None if self._disk is None else self._disk.find(stored.key)
+        if self._disk is None or entry is None or entry.body_bytes > _AT_ONCE_BYTES:
+            return None
+        loaded = await self._disk.load(entry)
+        if loaded is None or len(loaded.body) != stored.size:
+            return None
+        found = _decoded(stored.key, loaded.head, stored.size)
+        return bytes(loaded.body.obj) if found is not None and _is_same(found, stored) else None
 
     async def _opened(self, disk: DiskTier, stored: Stored) -> tuple[DiskEntry, DiskBody] | None:
         entry = disk.find(stored.key)
         opened = None if entry is None else await disk.open_body(entry)
         if entry is None or opened is None:
             return None
-        try:
-            found = decode_head(stored.key, opened.head, opened.size)
-        except ValueError:
-            found = None
-        if (
-            found is None
-            or found.size != stored.size
-            or found.strong_etag != stored.strong_etag
-            or (found.received_at != stored.received_at and found.strong_etag is None)
-        ):
+        found = _decoded(stored.key, opened.head, opened.size)
+        if found is None or not _is_same(found, stored):
             opened.close()
             return None
         return entry, opened
+
+    def reserve(self, count: int) -> None:
+        """Leave so much of the memory to bodies that are arriving; they will be kept in it."""
+        self._memory.max_bytes = self._memory_bytes - min(count, self._memory_bytes // 2)
+        metrics.FILL_BYTES.set(count)
 
     def count(self) -> None:
         """Say in the metrics what is kept."""
@@ -219,7 +250,7 @@ class Shelf:
         self._leave_base(stored)
 
     def _evicted(self, stored: Stored) -> None:
-        stored.body = None
+        stored.chunks = None
         if self._disk is not None:
             self._disk.touch(stored.key)  # it was in use until now
         self._leave_base(stored)
@@ -230,3 +261,17 @@ class Shelf:
             found.remove(stored)
             if not found:
                 del self._bases[stored.base]
+
+
+def _decoded(key: str, head: bytes, size: int) -> Stored | None:
+    try:
+        return decode_head(key, head, size)
+    except ValueError:
+        return None
+
+
+def _is_same(found: Stored, stored: Stored) -> bool:
+    """Whether the disk still has the version that somebody is reading."""
+    if found.size != stored.size or found.strong_etag != stored.strong_etag:
+        return False
+    return found.strong_etag is not None or found.received_at == stored.received_at

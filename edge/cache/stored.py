@@ -30,7 +30,7 @@ class Stored:
     requested_at: float  # seconds since the epoch
     received_at: float
     terms: Terms
-    body: bytes | None  # None: not in memory (any more)
+    chunks: tuple[bytes, ...] | None  # of the body, as they came; None: not in memory (any more)
     size: int  # of the body, bytes
     tags: tuple[str, ...] = ()
     span: Span | None = None  # of a part
@@ -40,7 +40,27 @@ class Stored:
     hold_off: float = 0.0  # the origin failed: do not ask again before this instant
     freq: int = 0
     alive: bool = True  # False: not what a request would be answered with any more
-    view: memoryview | None = None
+
+    @property
+    def body(self) -> bytes | None:
+        """The body in one piece, if it is in memory; put together when somebody first wants it so."""
+        chunks = self.chunks
+        if chunks is None:
+            return None
+        if len(chunks) != 1:
+            chunks = self.chunks = (b"".join(chunks),)
+        return chunks[0]
+
+    def piece(self, start: int, stop: int) -> memoryview | None:
+        """Some bytes from ``start`` on, none at or beyond ``stop``, as they lie in memory."""
+        if self.chunks is None:
+            return None
+        for chunk in self.chunks:
+            if start < len(chunk):
+                return memoryview(chunk)[start:stop]
+            start -= len(chunk)
+            stop -= len(chunk)
+        return memoryview(b"")
 
     @property
     def is_slice(self) -> bool:
@@ -108,7 +128,7 @@ def decode_head(key: str, head: bytes, size: int) -> Stored:
             requested_at=facts["requested_at"],
             received_at=facts["received_at"],
             terms=Terms(**facts["terms"]),
-            body=None,
+            chunks=None,
             size=size,
             tags=tuple(facts["tags"]),
             span=None if span is None else Span(*span),

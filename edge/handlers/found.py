@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 
@@ -17,7 +18,7 @@ from edge.cache.policy.freshness import age
 from edge.cache.ranges import Span
 from edge.cache.stored import Stored
 from edge.handlers.bodies import send, send_kept
-from edge.lane.ready import lend
+from edge.lane.ready import Lent, lend
 from edge.target import Target
 
 
@@ -42,11 +43,16 @@ async def send_found(
     )
     seconds = request.app[keys.SETTINGS].write_timeout.total_seconds()
     stored = found.stored
-    if stored is not None and stored.body is not None:
+    lent: Lent | None = stored
+    if stored is not None and stored.chunks is None:
+        # A small part is read by itself.
+        wanted = decided.size if decided.has_body and request.method == "GET" else 0
+        lent = await _brief(found) if (wanted or 0) * 2 > stored.size else None
+    if lent is not None and decided.size is not None:
         return await send_kept(
             request,
             answer,
-            stored,
+            lent,
             route=route,
             rest=lambda start: found.body.read(start, None),
             write_timeout_seconds=seconds,
@@ -56,12 +62,37 @@ async def send_found(
         return await send(request, answer, pieces, route=route, write_timeout_seconds=seconds)
 
 
+class _Brief:
+    """A body from the disk for as long as it takes to hand it to the kernel; what is left then is read again."""
+
+    __slots__ = ("alive", "body", "freq")
+
+    def __init__(self, body: bytes) -> None:
+        self.body: bytes | None = body
+        self.alive = True
+        self.freq = 0
+
+    def drop(self) -> None:
+        """A slow client must not keep it."""
+        self.body = None
+
+
+async def _brief(found: Found) -> _Brief | None:
+    body = await found.body.at_once()
+    if body is None:
+        return None
+    brief = _Brief(body)
+    loop = asyncio.get_running_loop()
+    loop.call_soon(loop.call_soon, brief.drop)
+    return brief
+
+
 def lend_hit(
     request: web.Request, target: Target, grant: Grant | None, found: Found, decided: Answered
 ) -> None:
     """Let the hot lane give a file that lies in memory."""
     stored = found.stored
-    if stored is None or found.result != "hit" or stored.body is None or decided.status != 200:
+    if stored is None or found.result != "hit" or stored.chunks is None or decided.status != 200:
         return
     now = request.app[keys.CLOCK]()
     lend(

@@ -71,6 +71,7 @@ class FileOrigin:
     storage: Storage
     prefix: str  # '' or ending in '/'
     public: bool
+    fresh_seconds: float = 2.0  # of files of this machine
 
     @property
     def base(self) -> str:

@@ -57,6 +57,7 @@ class HttpOrigin:
     """Servers with the same content; clients choose a path below their URLs, never a host."""
 
     is_local: ClassVar[bool] = False
+    fresh_seconds: ClassVar[float] = 0.0  # means something of local files only
     again: ClassVar[frozenset[int]] = frozenset()  # statuses after which one server is asked twice
 
     def __init__(

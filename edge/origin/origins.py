@@ -119,11 +119,9 @@ async def open_origins(
                     origins[name] = await stack.enter_async_context(bucket)
                 case FolderOrigin():
                     files = FolderStorage(origin.folder)
-                    origins[name] = _files(name, files, prefix="", public=origin.public)
+                    origins[name] = _files(name, files, origin, prefix="")
                 case StorageOrigin():
-                    origins[name] = _files(
-                        name, storage, prefix=origin.prefix, public=origin.public
-                    )
+                    origins[name] = _files(name, storage, origin, prefix=origin.prefix)
         key = settings.edge.carry_key
         carried = open_carried(
             {
@@ -137,8 +135,14 @@ async def open_origins(
         yield Origins(origins, await stack.enter_async_context(carried))
 
 
-def _files(name: str, storage: Storage, *, prefix: str, public: bool) -> FileOrigin:
+def _files(
+    name: str, storage: Storage, origin: StorageOrigin | FolderOrigin, *, prefix: str
+) -> FileOrigin:
     plain = prefix.strip("/")
     return FileOrigin(
-        name=name, storage=storage, prefix=f"{plain}/" if plain else "", public=public
+        name=name,
+        storage=storage,
+        prefix=f"{plain}/" if plain else "",
+        public=origin.public,
+        fresh_seconds=origin.fresh.total_seconds(),
     )

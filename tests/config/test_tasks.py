@@ -124,3 +124,22 @@ async def test_a_task_that_waits_to_be_run_again_is_cancelled_at_once() -> None:
             tasks.start("failing", failing)
             await failed.wait()
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_work_that_swallows_its_cancellation_is_not_begun_again() -> None:
+    begun = 0
+    running = asyncio.Event()
+
+    async def work() -> None:
+        nonlocal begun
+        begun += 1
+        running.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise RuntimeError("a library's own idea of an end") from None
+
+    async with asyncio.timeout(5), BackgroundTasks() as tasks:
+        tasks.start("swallower", work)
+        await running.wait()
+    assert begun == 1

@@ -341,7 +341,7 @@ async def test_what_is_evicted_while_it_is_sent_is_fetched_again(
         found = await cache.find(calls.segment(app[keys.ORIGINS].named("cdn"), question))
         assert found.stored is not None
         pieces = found.body.read(10, None)
-        found.stored.body = None  # evicted, and there is no disk
+        found.stored.chunks = None  # evicted, and there is no disk
         assert b"".join([bytes(piece) async for piece in pieces]) == LARGE[10 : 2 * SLICE]
         origin.files["/2.m4s"] = LARGE[SLICE : 3 * SLICE]
         with pytest.raises(OriginChanged):

@@ -160,9 +160,13 @@ async def viewer(
 async def hang_up(port: int, path: str) -> None:
     """Ask, read a little, and reset."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    await reader.read(100)
-    reset(writer)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        await reader.read(100)
+    finally:
+        with contextlib.suppress(OSError):  # it may have ended by itself
+            reset(writer)
+        writer.close()
     with contextlib.suppress(ConnectionError):
         await writer.wait_closed()
 

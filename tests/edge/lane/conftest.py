@@ -35,8 +35,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
                 "manifest_max_age": 1000,
                 "http": {"header_timeout": 5},
                 "origins": {
-                    "vod": {"kind": "storage", "prefix": "media"},
-                    "open": {"kind": "folder", "folder": folder / "open", "public": True},
+                    "vod": {"kind": "storage", "prefix": "media", "fresh": 1000},
+                    "open": {
+                        "kind": "folder",
+                        "folder": folder / "open",
+                        "public": True,
+                        "fresh": 1000,
+                    },
                 },
             },
         }

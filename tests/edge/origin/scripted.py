@@ -133,12 +133,28 @@ def _is_clients(task: asyncio.Task[Any]) -> bool:
     )
 
 
+class Sent:
+    """What a viewer sends."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+        self.fault: Exception | None = None
+        self.on_end: Callable[[], None] = lambda: None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._pieces:
+            yield piece
+        self.on_end()
+
+
 async def fetch(
     origin: HttpOrigin, path: str = "1.ts", *, method: str = "GET", **options: Any
 ) -> tuple[int, CIMultiDict[str], bytes]:
     """Ask and read everything."""
     headers = CIMultiDict(options.pop("headers", {}))
-    question = Question(method=method, path=path, headers=headers, **options)
+    sent = options.pop("body", None)
+    body_sent = None if sent is None else Sent(sent)
+    question = Question(method=method, path=path, headers=headers, body=body_sent, **options)
     async with origin.ask(question) as reply:
         body = b"".join([chunk async for chunk in reply.chunks()])
         return reply.status, CIMultiDict(reply.headers), body

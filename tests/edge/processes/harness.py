@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -69,9 +70,14 @@ class Edge:
             return await answer.json()
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        """The log's events of this name; lines of other kinds, such as a stack, are passed over."""
-        lines = (line for line in self.log.read_text().splitlines() if line.startswith("{"))
-        return [found for line in lines if (found := json.loads(line))["event"] == name]
+        """The log's events of this name; what stands before one, such as a piece of a stack, is passed over."""
+        found = []
+        for line in self.log.read_text().splitlines():
+            with contextlib.suppress(ValueError):
+                event = json.loads(line[max(0, line.find('{"')) :])
+                if isinstance(event, dict) and event.get("event") == name:
+                    found.append(event)
+        return found
 
 
 @asynccontextmanager

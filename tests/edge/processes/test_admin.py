@@ -3,7 +3,7 @@ from __future__ import annotations
 from aiohttp import ClientSession
 
 from config.settings.load import Settings
-from tests.edge.processes.harness import running
+from tests.edge.processes.harness import running, until
 
 ORDERS = ("/reload", "/restart", "/cache/purge")
 
@@ -51,6 +51,11 @@ async def test_each_order_leaves_a_line_in_the_log(settings: Settings) -> None:
         await edge.order("/cache/purge", body={"kind": "tag", "value": "film-1", "soft": True})
         await edge.order("/restart")
         await edge.order("/restart", headers={"Via": "1.1 proxy"})
+
+        async def logged() -> bool:
+            return len(edge.events("audit")) == 3
+
+        await until(logged)
         purge, restart, refused = edge.events("audit")
     assert (purge["action"], purge["kind"], purge["value"]) == ("purge", "tag", "film-1")
     assert purge["soft"] is True

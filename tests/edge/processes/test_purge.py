@@ -144,6 +144,12 @@ async def test_a_worker_that_missed_a_purge_does_it_when_it_is_back(
     ) as edge:
         for path in ("/v/1.m4s", "/v/2.m4s"):
             await body_of(edge, path)
+
+        async def on_disk() -> bool:
+            kept = (tmp_path / "cache").glob("*/*/*")
+            return sum(path.parent.parent.name != "incoming" for path in kept) == 2
+
+        await until(on_disk)
         (hung,) = edge.workers()
         os.kill(hung, signal.SIGSTOP)
         origin.files |= {"/v/1.m4s": b"other", "/v/2.m4s": b"other"}

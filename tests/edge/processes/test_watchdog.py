@@ -63,8 +63,12 @@ async def test_a_hung_worker_shows_where_it_hangs_before_it_is_replaced(
         async def replaced() -> bool:
             return await edge.metric(REPLACED) == 1 and edge.workers() not in ([], [hung])
 
+        async def logged() -> bool:
+            return bool(edge.events("worker is silent and is killed"))
+
         await until(replaced)
         assert "hang_on_purpose" in edge.log.read_text()
+        await until(logged)
         assert edge.events("worker is silent and is killed")[0]["pid"] == hung
 
 

@@ -66,7 +66,6 @@ class Exchanges:
 
         def done(fill: Fill) -> None:
             self._running.discard(fill)
-            metrics.FILLS.set(len(self._running))
             if key is not None and self._fills.get(key) is fill:
                 del self._fills[key]
 
@@ -84,7 +83,6 @@ class Exchanges:
             clock=self.clock,
         )
         self._running.add(fill)
-        metrics.FILLS.set(len(self._running))
         if key is not None:
             self._fills[key] = fill
         return fill
@@ -173,6 +171,11 @@ class Exchanges:
                 fill.forget()
                 for key in [key for key, running in self._fills.items() if running is fill]:
                     del self._fills[key]
+
+    def count(self) -> None:
+        """Say in the metrics what is under way."""
+        metrics.FILLS.set(len(self._running))
+        metrics.FILL_BYTES.set(self._budget.used)
 
     def stats(self) -> dict[str, int]:
         """What is under way."""

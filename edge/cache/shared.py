@@ -88,6 +88,7 @@ class SharedCache:
     def count(self) -> None:
         """Say in the metrics what is kept."""
         self._shelf.count()
+        self._exchanges.count()
 
     def stats(self) -> dict[str, int]:
         """What is kept and what is under way."""

@@ -22,6 +22,7 @@ Pieces = AsyncGenerator[bytes | memoryview, None]
 
 PIECE_BYTES = 256 * 1024
 _AT_ONCE_BYTES = 4 * 1024 * 1024  # read from the disk in one go
+_LEAST_ARRIVING_BYTES = 32 * 1024 * 1024
 _MAX_HEADS = 4096
 _MAX_VARIANTS = 8  # of one URL; the oldest goes first
 
@@ -32,6 +33,7 @@ class Shelf:
     def __init__(self, memory: MemoryTier[Stored], disk: DiskTier | None) -> None:
         self._memory = memory
         self._memory_bytes = memory.max_bytes
+        self.reserve(0)
         self._disk = disk
         self._bases: dict[str, list[Stored]] = {}
         # Of objects on the disk, with the stamp of the version that they describe.
@@ -216,9 +218,10 @@ class Shelf:
         return entry, opened
 
     def reserve(self, count: int) -> None:
-        """Leave so much of the memory to bodies that are arriving; they will be kept in it."""
-        self._memory.max_bytes = self._memory_bytes - min(count, self._memory_bytes // 2)
-        metrics.FILL_BYTES.set(count)
+        """Leave so much of the memory, and never too little, to bodies that are arriving."""
+        least = min(_LEAST_ARRIVING_BYTES, self._memory_bytes // 8)
+        left = min(max(count, least), self._memory_bytes // 2)
+        self._memory.max_bytes = self._memory_bytes - left
 
     def count(self) -> None:
         """Say in the metrics what is kept."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from edge.lane.ready import Lent
 
 # What is copied for a client that is slower than we are: enough to be told when it goes on.
-_COPIED_BYTES = 4 * 1024
+_COPIED_BYTES = 16 * 1024
 # More in one call would keep others waiting for too long.
 _MOST_BYTES = 4 * 2**20
 

@@ -23,7 +23,7 @@ REUSED: ContextVar[bool] = ContextVar("reused", default=False)
 # What the running request wants: no used connection.
 FRESH: ContextVar[bool] = ContextVar("fresh", default=False)
 
-_READ_BUFFER_BYTES = 64 * 1024
+_READ_BUFFER_BYTES = 256 * 1024
 _MAX_FIELDS = 128
 _ENDED = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 

@@ -76,3 +76,7 @@ class PlainBodies(ResponseHandler):
             return
         self._left = int(length) - payload.total_bytes
         self._parser = None
+        if self._left and payload.total_bytes:
+            # Until somebody has had the first bytes, the next ones would only keep them waiting; reading goes on
+            # with the first read from the payload.
+            self.pause_reading()

@@ -48,8 +48,9 @@ class Exchanges:
         self._budget = Budget(settings.fill_bytes, on_change=shelf.reserve)
 
     def running(self, key: str) -> Fill | None:
-        """The fetch under way for ``key``."""
-        return self._fills.get(key)
+        """The fetch under way for ``key``, if one may still join it."""
+        fill = self._fills.get(key)
+        return None if fill is None or fill.abandoned else fill
 
     def begin(
         self, call: Call, key: str | None, question: Question, plan: Callable[[Head], Plan]

@@ -105,6 +105,7 @@ class Fill:
         self.body = Arriving(kept=True)
         self.plan: Plan | None = None
         self.interest = 0  # requests that wait for this
+        self.abandoned = False  # it is ending: nobody may join any more
         self.stored: Stored | None = None
         self._upstream = upstream
         self._decide = plan
@@ -136,6 +137,7 @@ class Fill:
             if size is None or self.body.length >= finish_fraction * size:
                 return
         metrics.FILLS_ABANDONED.inc()
+        self.abandoned = True
         self._task.cancel()
 
     async def _run(self) -> None:

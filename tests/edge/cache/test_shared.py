@@ -347,3 +347,22 @@ async def test_what_is_evicted_while_it_is_sent_is_fetched_again(
         with pytest.raises(OriginChanged):
             async for _ in found.body.read(10, None):
                 pass
+
+
+async def test_who_comes_when_the_last_reader_leaves_gets_a_fetch_of_their_own(
+    over: Over, origin: RangeOrigin
+) -> None:
+    origin.gate, origin.reached = asyncio.Event(), asyncio.Event()
+    async with over() as (_, app):
+        cache, calls = app[keys.CACHE], app[keys.CALLS]
+        call = calls.segment(app[keys.ORIGINS].named("cdn"), Question(path="1.m4s"))
+        first = asyncio.create_task(cache.find(call))
+        await origin.reached.wait()
+        first.cancel()
+        # Runs right after the first has left, while its fetch is just ending.
+        second = asyncio.create_task(cache.find(call))
+        origin.gate.set()
+        found = await second
+        pieces = [bytes(piece) async for piece in found.body.read(0, None)]
+        found.body.close()
+    assert b"".join(pieces) == origin.files["/1.m4s"]

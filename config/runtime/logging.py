@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 from contextvars import ContextVar
+from logging.handlers import QueueHandler
 from typing import Any, TextIO, cast
 
 import structlog
@@ -56,7 +57,6 @@ def setup_logging(settings: LogSettings, *, program: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
         _add_ids,
-        _named(program),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -71,6 +71,7 @@ def setup_logging(settings: LogSettings, *, program: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _named(program),
                 structlog.processors.format_exc_info,
                 _hide,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
@@ -92,50 +93,48 @@ def setup_logging(settings: LogSettings, *, program: str) -> None:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
-class NeverBlocking(logging.Handler):
+class NeverBlocking(QueueHandler):
     """Hands lines to a thread that writes them: whoever logs must not wait for whoever reads.
 
     What finds no room is dropped and counted.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        super().__init__()
+        self._lines: queue.Queue[str] = queue.Queue(_MOST_LINES)
+        super().__init__(self._lines)
         self._stream = stream
-        self._lines: queue.SimpleQueue[str | threading.Event] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._write, name="log", daemon=True)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            line = self.format(record)
-        except Exception:  # noqa: BLE001 - as every handler of the standard library
-            self.handleError(record)
-            return
-        if self._lines.qsize() >= _MOST_LINES:
-            DROPPED.inc()
-            return
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._write, name="log", daemon=True)
+    def prepare(self, record: logging.LogRecord) -> str:
+        """The line, made where its context still is."""
+        return self.format(record)
+
+    def enqueue(self, record: Any) -> None:
+        """Put a line in the queue if there is room."""
+        if not self._thread.ident:
             self._thread.start()
-        self._lines.put(line)
+        try:
+            self._lines.put_nowait(record)
+        except queue.Full:
+            DROPPED.inc()
 
     def flush(self) -> None:
         """Wait until what was logged so far is written, for as long as somebody reads it."""
-        if self._thread is not None:
-            written = threading.Event()
-            self._lines.put(written)
-            written.wait(_LAST_LINES_SECONDS)
+        if self._thread.ident:
+            with self._lines.all_tasks_done:
+                self._lines.all_tasks_done.wait_for(
+                    lambda: not self._lines.unfinished_tasks, _LAST_LINES_SECONDS
+                )
 
     def _write(self) -> None:
         while True:
             line = self._lines.get()
-            if isinstance(line, threading.Event):
-                line.set()
-                continue
             try:
                 self._stream.write(line + "\n")
                 self._stream.flush()
             except (OSError, ValueError):
                 DROPPED.inc()  # nobody reads any more
+            self._lines.task_done()
 
 
 def get_logger(name: str) -> FilteringBoundLogger:

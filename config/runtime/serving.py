@@ -14,7 +14,7 @@ from typing import Any
 import uvloop
 from aiohttp import http_parser, web
 
-from config.runtime.access_log import Lines, access_log_to
+from config.runtime.access_log import JsonAccessLog
 from config.runtime.logging import get_logger
 from config.runtime.metrics import CONTENT_TYPE, render_metrics
 from config.runtime.processes import WRONG_USE, ProgramFailed, WrongUse
@@ -93,26 +93,24 @@ async def serving(
 
     ``ends_with_client``: a handler is cancelled when its client leaves, and so must share nothing half-done.
     """
-    lines = Lines()
     runner = app.get(RUNNER, web.AppRunner)(
         app,
         # aiohttp's only deadline for a request head is this one, and its default is an hour.
         keepalive_timeout=limits.header_timeout.total_seconds(),
         max_line_size=limits.max_line_bytes,
         max_field_size=limits.max_field_bytes,
-        access_log_class=access_log_to(lines),
+        access_log_class=JsonAccessLog,
         access_log=logging.getLogger("access") if logged else None,
         handler_cancellation=ends_with_client,
         shutdown_timeout=limits.drain_timeout.total_seconds(),
         handle_signals=False,
     )
-    with lines.written() if logged else contextlib.nullcontext():
-        await runner.setup()
-        try:
-            await web.SockSite(runner, sock, backlog=limits.backlog).start()
-            yield runner
-        finally:
-            await runner.cleanup()
+    await runner.setup()
+    try:
+        await web.SockSite(runner, sock, backlog=limits.backlog).start()
+        yield runner
+    finally:
+        await runner.cleanup()
 
 
 class Readiness:

@@ -19,7 +19,7 @@ from edge.cache.policy.freshness import Terms, terms_of, worth_keeping
 from edge.cache.policy.negative import kept_seconds
 from edge.cache.policy.partial import content_range
 from edge.cache.policy.storing import storing
-from edge.cache.policy.validation import without_conditions
+from edge.cache.policy.validation import names_a_version, without_conditions
 from edge.cache.policy.vary import matches, variant_of
 from edge.cache.ranges import Span
 from edge.cache.shelf import Shelf
@@ -278,9 +278,8 @@ class Exchanges:
 
 
 def _can_be_sliced(head: Head) -> bool:
-    versioned = head.headers.get("ETag", "").startswith('"') or "Last-Modified" in head.headers
     takes_ranges = head.headers.get("Accept-Ranges", "bytes").strip().lower() != "none"
-    return head.status == 200 and versioned and takes_ranges
+    return head.status == 200 and names_a_version(head.headers) and takes_ranges
 
 
 def _placed(head: Head, plan: Plan, size: int) -> tuple[Span | None, int | None, int]:

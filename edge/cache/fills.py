@@ -8,19 +8,17 @@ from dataclasses import dataclass, replace
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from config.runtime.logging import get_logger
 from edge import metrics
 from edge.cache.arriving import Arriving
-from edge.cache.conditions import http_date
+from edge.cache.policy.dates import http_date
 from edge.cache.policy.forwarding import kept
 from edge.cache.policy.freshness import Terms
 from edge.cache.policy.partial import content_range
+from edge.cache.policy.validation import strong_etag
 from edge.cache.ranges import Span
 from edge.cache.stored import Stored
 from edge.errors import EdgeError, OriginChanged, OriginFailed, OriginTimeout
 from edge.origin.upstream import Question, Reply, Upstream
-
-log = get_logger(__name__)
 
 _MOST_RESUMPTIONS = 2
 
@@ -145,19 +143,17 @@ class Fill:
             await self._exchange()
         except EdgeError as error:
             self._fail(error)
-        except asyncio.CancelledError:
-            self._fail(OriginFailed("Nobody waited for this any more."))
-            raise
-        except Exception as error:
-            log.exception("fill failed")
-            self._fail(OriginFailed("Something went wrong here."))
-            raise error from None
         finally:
+            if not self.body.complete:
+                # Cancelled, or a fault of ours, which the event loop's log will show: nobody waits in vain.
+                self._fail(OriginFailed("The fetch ended before its time."))
             self._budget.give(self._held)
             self._held = 0
             self._done(self)
 
     def _fail(self, error: Exception) -> None:
+        if self.body.error is not None:
+            return
         if not self.head.done():
             self.head.set_exception(error)
             self.head.exception()  # seen, even if nobody waits any more
@@ -268,8 +264,8 @@ class Fill:
         if not self.head.done() or self.head.exception() is not None or self.body.length == 0:
             return None
         head = self.head.result()
-        etag = head.headers.get("ETag", "")
-        if head.status not in (200, 206) or not etag.startswith('"') or head.size is None:
+        etag = strong_etag(head.headers)
+        if head.status not in (200, 206) or etag is None or head.size is None:
             return None
         if self.question.method != "GET" or (head.status == 206 and head.span is None):
             return None

@@ -10,7 +10,7 @@ from edge.cache.bodies import ArrivingBody, Body, SlicedBody
 from edge.cache.call import Call
 from edge.cache.exchanges import Exchanges, slice_key
 from edge.cache.fills import Fill, Head, Plan
-from edge.cache.policy.validation import without_conditions
+from edge.cache.policy.validation import names_a_version, without_conditions
 from edge.cache.ranges import Span
 from edge.cache.stored import Stored
 from edge.errors import OriginChanged
@@ -80,7 +80,7 @@ class Slices:
             decided = self._exchanges.plan(whole, question, head)
             if head.status != 206 or not decided.store:
                 return decided
-            if not self._is_slice(head, index) or not _has_version(head):
+            if not self._is_slice(head, index) or not names_a_version(head.headers):
                 return replace(decided, store=False, shared=False, why="partial")
             return replace(decided, as_slice=True)
 
@@ -129,7 +129,3 @@ class Slices:
             lambda stored: self._exchanges.kept(call, stored),
             finish_fraction=self._exchanges.settings.finish_fraction,
         )
-
-
-def _has_version(head: Head) -> bool:
-    return head.headers.get("ETag", "").startswith('"') or "Last-Modified" in head.headers

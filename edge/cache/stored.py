@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from edge.cache.policy.freshness import Terms
+from edge.cache.policy.validation import strong_etag
 from edge.cache.ranges import Span
 from edge.cache.tiers.purge import PART
 
@@ -74,8 +75,7 @@ class Stored:
     @property
     def strong_etag(self) -> str | None:
         """An entity tag that says that every byte is the same (RFC 9110 section 8.8.1)."""
-        etag = self.etag
-        return etag if etag is not None and etag.startswith('"') else None
+        return strong_etag(self.headers)
 
     def is_same_version(self, other: Stored) -> bool:
         """Whether parts of both may stand in one body (RFC 9110 section 15.3.7.3)."""

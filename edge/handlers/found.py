@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from aiohttp import web
 from multidict import CIMultiDict
 
 from config.contracts.grants import Grant
 from edge import keys
-from edge.cache.answering import Answered
 from edge.cache.answers import Answer
 from edge.cache.call import Found
 from edge.cache.policy.freshness import age
-from edge.cache.ranges import Span
 from edge.cache.stored import Stored
 from edge.handlers.bodies import send, send_kept
 from edge.lane.ready import Lent, lend
@@ -25,28 +24,19 @@ from edge.target import Target
 async def send_found(
     request: web.Request,
     found: Found,
-    decided: Answered,
+    decided: Answer,
     headers: CIMultiDict[str],
     *,
     route: str,
 ) -> web.StreamResponse:
     """Send the head and the bytes that go with it."""
-    span = None
-    if decided.has_body:
-        span = Span(decided.start, decided.start + (decided.size or 0))
-    answer = Answer(
-        status=decided.status,
-        reason=decided.reason,
-        headers=headers,
-        body=span,
-        sized=decided.size is not None,
-    )
+    answer = replace(decided, headers=headers)
     seconds = request.app[keys.SETTINGS].write_timeout.total_seconds()
     stored = found.stored
     lent: Lent | None = stored
     if stored is not None and stored.chunks is None:
         # A small part is read by itself.
-        wanted = decided.size if decided.has_body and request.method == "GET" else 0
+        wanted = decided.size if request.method == "GET" else 0
         lent = await _brief(found) if (wanted or 0) * 2 > stored.size else None
     if lent is not None and decided.size is not None:
         return await send_kept(
@@ -88,7 +78,7 @@ async def _brief(found: Found) -> _Brief | None:
 
 
 def lend_hit(
-    request: web.Request, target: Target, grant: Grant | None, found: Found, decided: Answered
+    request: web.Request, target: Target, grant: Grant | None, found: Found, decided: Answer
 ) -> None:
     """Let the hot lane give a file that lies in memory."""
     stored = found.stored

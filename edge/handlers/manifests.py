@@ -6,11 +6,12 @@ import time
 from functools import lru_cache
 
 from aiohttp import hdrs, web
+from multidict import CIMultiDict
 
 from config.contracts.grants import Grant
 from edge import keys, metrics
-from edge.cache.conditions import Outcome, Validators, evaluate
 from edge.cache.manifests import Recipe, Wanted
+from edge.cache.policy.validation import Outcome, viewer_outcome
 from edge.cache.sources import Source
 from edge.errors import BadFilter, BadPath, TokenBadClaims
 from edge.lane.ready import lend
@@ -91,13 +92,7 @@ class LentForm:
 
 
 def _conditional(request: web.Request, body: bytes, headers: dict[str, str]) -> web.Response:
-    validators = Validators(etag=headers["ETag"], modified_at=0)
-    conditions = {
-        name: value
-        for name, value in request.headers.items()
-        if name in (hdrs.IF_MATCH, hdrs.IF_NONE_MATCH)
-    }
-    match evaluate(conditions, validators):
+    match viewer_outcome(request.headers, CIMultiDict(headers), 200):
         case Outcome.NOT_MODIFIED:
             headers.pop("Content-Type")
             headers.pop("Content-Encoding", None)

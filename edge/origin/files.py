@@ -24,7 +24,7 @@ from config.runtime.storage.base import (
 from config.runtime.storage.folder import FolderStorage
 from edge import metrics
 from edge.cache.answers import answer
-from edge.cache.conditions import Validators
+from edge.cache.policy.dates import http_date
 from edge.errors import (
     BadPath,
     NotFound,
@@ -106,16 +106,15 @@ class FileOrigin:
                 await reply.body.aclose()  # type: ignore[attr-defined]  # a generator
 
     def _reply(self, question: Question, info: ObjectInfo, url: str) -> FileReply:
-        decided = answer(
-            question.headers,
-            Validators(etag=info.etag, modified_at=int(info.modified_at)),
-            size=info.size_bytes,
-            content_type=content_type_of(question.path),
-            cache_control="",
-            ranged=question.method == hdrs.METH_GET,
+        fields = CIMultiDict(
+            {
+                hdrs.CONTENT_TYPE: content_type_of(question.path),
+                "ETag": info.etag,
+                hdrs.LAST_MODIFIED: http_date(info.modified_at),
+            }
         )
-        headers = CIMultiDict(decided.headers)
-        headers.pop(hdrs.CACHE_CONTROL, None)  # how long a file is fresh is for the cache to say
+        decided = answer(question.headers, fields, size=info.size_bytes, method=question.method)
+        headers = decided.headers
         span = decided.body
         if decided.status != 304:
             headers[hdrs.CONTENT_LENGTH] = str(span.size if span else 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import structlog
 from aiohttp.test_utils import TestClient, TestServer
 
 from catalog.app import build_app
-from config.runtime.access_log import Lines, access_log_to
+from config.runtime.access_log import JsonAccessLog
 from config.runtime.keys import make_key_file
 from config.runtime.postgres import dsn_of
 from config.settings.catalog import CatalogSettings
@@ -61,10 +60,8 @@ async def start(settings: Settings, clock: Clock) -> AsyncIterator[Start]:
     async def start(changed: Settings | None = None, **parts: Any) -> Api:
         app = build_app(changed or settings, clock=clock, passwords=fast_passwords(), **parts)
         server = TestServer(app)
-        lines = Lines()
-        writing.enter_context(lines.written())
         await server.start_server(
-            access_log_class=access_log_to(lines), access_log=logging.getLogger("access")
+            access_log_class=JsonAccessLog, access_log=logging.getLogger("access")
         )
         client: TestClient[Any, Any] = TestClient(server)
         clients.append(client)
@@ -72,10 +69,9 @@ async def start(settings: Settings, clock: Clock) -> AsyncIterator[Start]:
         async with client.get("/openapi.json") as response:
             return Api(client, await response.json())
 
-    with contextlib.ExitStack() as writing:
-        yield start
-        for client in clients:
-            await client.close()
+    yield start
+    for client in clients:
+        await client.close()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 from aiohttp import ClientSession
 from openapi_spec_validator import validate
 from pydantic import SecretStr
@@ -207,10 +209,6 @@ async def test_without_a_signing_key_nothing_starts(start: Start, settings: Sett
 @contextmanager
 def json_logs() -> Iterator[None]:
     """The program's own logging, as in production, until the block ends."""
-    import logging
-
-    import structlog
-
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     setup_logging(LogSettings(level="debug"), program="catalog")
@@ -232,6 +230,8 @@ async def test_no_token_and_no_password_is_logged_or_stored(
         await api("GET", f"{PROFILE}?token={token}", token=token)
         await api("GET", f"/api/v1/anime/releases/{token}", token=token)
         await api("POST", "/api/v1/accounts/users/auth/register", {"password": PASSWORD})
+        for handler in logging.getLogger().handlers:
+            handler.flush()
         text = capsys.readouterr().err
 
     lines = [json.loads(line) for line in text.splitlines()]

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import re
+import threading
 import uuid
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -12,11 +13,14 @@ from typing import Any, Literal
 import pytest
 import structlog
 
+from config.runtime.access_log import JsonAccessLog
 from config.runtime.logging import (
+    DROPPED,
     HIDDEN,
     JOB_ID,
     REQUEST_ID,
     SESSION_ID,
+    NeverBlocking,
     get_logger,
     hide_secrets,
     setup_logging,
@@ -201,3 +205,36 @@ def test_values_of_other_types_are_written_as_text(logs: Logs) -> None:
     [line] = logs.lines()
 
     assert (line["media"], line["nothing"], line["sizes"]) == (str(media), None, [1, 2.5])
+
+
+def test_a_hit_is_logged_without_its_token_and_with_its_clients_network(logs: Logs) -> None:
+    JsonAccessLog(logging.getLogger("access"), "").hit(
+        remote="192.0.2.7",
+        target=f"/t/{TOKEN}/vod/a.m4s?token={TOKEN}",
+        wire_bytes=1,
+        agent="x" * 1000,
+        session="s-1",
+    )
+
+    (line,) = logs.lines()
+    assert (line["path"], line["client"]) == (f"/t/{HIDDEN}/vod/a.m4s", "192.0.2.0/24")
+    assert (len(line["agent"]), line["session_id"]) == (256, "s-1")
+
+
+def test_lines_that_nobody_reads_are_dropped_and_counted_and_nobody_waits() -> None:
+    read = threading.Event()
+
+    class Unread(io.StringIO):
+        def write(self, text: str) -> int:
+            read.wait(10)
+            return super().write(text)
+
+    handler = NeverBlocking(Unread())
+    before = DROPPED._value.get()
+    record = logging.LogRecord("edge", logging.INFO, "", 0, "line", None, None)
+    for _ in range(10_500):
+        handler.handle(record)
+    # One more than there is room for may be on its way to the reader.
+    assert DROPPED._value.get() - before in (499, 500)
+    read.set()
+    handler.flush()

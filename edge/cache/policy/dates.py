@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = f"(?P<month>{'|'.join(_MONTHS)})"
@@ -59,3 +60,8 @@ def _whole_year(last_digits: int, now: float | None) -> int:
         return last_digits + (1900 if last_digits >= 69 else 2000)
     latest = datetime.fromtimestamp(now, UTC).year + 50
     return latest - (latest - last_digits) % 100
+
+
+def http_date(instant: float) -> str:
+    """IMF-fixdate, RFC 9110 section 5.6.7."""
+    return format_datetime(datetime.fromtimestamp(int(instant), UTC), usegmt=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from enum import Enum, auto
 
 from multidict import CIMultiDict
 
-from edge.cache.conditions import Outcome
 from edge.cache.policy.dates import parse_http_date
 from edge.cache.policy.lists import OWS, members
 from edge.origin.upstream import Fields
@@ -29,10 +29,23 @@ NOT_MODIFIED_FIELDS = (
 )
 
 
+class Outcome(Enum):
+    """What the preconditions decide."""
+
+    PROCEED = auto()
+    NOT_MODIFIED = auto()
+    FAILED = auto()
+
+
 def strong_etag(fields: Fields) -> str | None:
     """The ETag, if it is a strong one."""
     etag = fields.get("ETag", "").strip(OWS)
     return etag if _STRONG.fullmatch(etag) else None
+
+
+def names_a_version(fields: Fields) -> bool:
+    """Whether parts of the file can be told from parts of another version of it."""
+    return strong_etag(fields) is not None or "Last-Modified" in fields
 
 
 def conditions_for(stored: Fields) -> dict[str, str]:

@@ -12,7 +12,6 @@ from multidict import CIMultiDict
 
 from config.contracts.content_types import is_manifest
 from config.contracts.grants import Grant
-from config.runtime.logging import get_logger
 from config.settings.cache import PrefetchSettings
 from edge import metrics
 from edge.cache.answering import answered
@@ -32,8 +31,6 @@ from edge.origin.origins import Origin, Origins
 from edge.origin.upstream import Question
 from edge.peers.peers import PeerUnavailable
 from edge.sessions.cmcd_next import NextObject
-
-log = get_logger(__name__)
 
 _MOST_REMEMBERED = 4096
 _UNUSED_SECONDS = 600.0
@@ -213,9 +210,6 @@ class Prefetcher:
         except asyncio.CancelledError:
             result = "gave_way"
             raise
-        except Exception:
-            log.exception("prefetch failed")
-            self._hold(wish.key, _FAILED_SECONDS)
         finally:
             self._budget.give_back(wish.expected - wish.bytes)
             metrics.PREFETCH.labels(result).inc()

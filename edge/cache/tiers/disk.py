@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 from config.runtime.logging import get_logger
 from config.runtime.tasks import BackgroundTasks
@@ -22,21 +22,18 @@ from edge.cache.tiers.bases import Bases
 from edge.cache.tiers.entries import DiskEntry
 from edge.cache.tiers.format import PREAMBLE_BYTES, Damaged, encode_head
 from edge.cache.tiers.purge import Purge
+from edge.cache.tiers.readers import Readers, TooManyReads
 from edge.cache.tiers.reading import DiskBody, Loaded
 from edge.cache.tiers.s3fifo import MOST_FREQ, S3Fifo
 from edge.cache.tiers.switch import Switch
 
 log = get_logger(__name__)
 
-T = TypeVar("T")
-
 INLINE_BYTES = (
     4 * 2**20
 )  # what is read and checked in less than a millisecond if no disk is waited for
 _READ_SECONDS = 5.0
 _CLOSE_SECONDS = 5.0
-_READERS = 4
-_MOST_READS_WAITING = 256
 _CHORES_AT_ONCE = 256
 _MOST_STUCK = 65536
 _ENTRY_BYTES = 4096  # of an inode and a name, about
@@ -64,6 +61,7 @@ class Limits:
     entries: int = 500_000  # of the index, some 0.6 KiB of memory each
     queued_bytes: int = 64 * 2**20
     queued_count: int = 1024
+    reads_count: int = 256
     read_seconds: float = _READ_SECONDS
     close_seconds: float = _CLOSE_SECONDS
 
@@ -113,11 +111,12 @@ class DiskTier:
         self._idle.set()
         self._writing = Switch(clock=clock)
         self._reading = Switch(clock=clock)
-        self._reads = 0
         self._last_stamp = 0
         self._scanned = False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="disk-writer")
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="disk-reader")
+        self._readers = Readers(
+            most_reads=self._limits.reads_count, seconds=self._limits.read_seconds
+        )
         self._tasks = BackgroundTasks()
 
     @classmethod
@@ -145,7 +144,7 @@ class DiskTier:
             log.warning("disk cache closed with work left", writes=len(self._writes))
         await self._tasks.__aexit__(None, None, None)
         self._writer.shutdown(wait=False, cancel_futures=True)
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._readers.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -218,7 +217,7 @@ class DiskTier:
         if not entry.alive:
             return None
         with _Failures(self, entry):
-            loaded = await self._in_reader(lambda: reading.load(path, entry))
+            loaded = await self._readers.run(lambda: reading.load(path, entry))
             self._has_read(entry)
             return loaded
         return None
@@ -232,7 +231,7 @@ class DiskTier:
             if entry.warm:
                 body = reading.open_body(path, entry)
             else:
-                body = await self._in_reader(
+                body = await self._readers.run(
                     lambda: reading.open_body(path, entry), unwanted=DiskBody.close
                 )
             self._has_read(entry)
@@ -246,7 +245,7 @@ class DiskTier:
         with _Failures(self, entry):
             if stop - start <= INLINE_BYTES and body.is_cached(start, stop):
                 return body.read(start, stop)
-            return await self._in_reader(lambda: body.read(start, stop))
+            return await self._readers.run(lambda: body.read(start, stop))
         return None
 
     # Changing
@@ -387,28 +386,6 @@ class DiskTier:
         self._reading.worked()
         metrics.CACHE_DISK_READS.labels("hit").inc()
 
-    async def _in_reader(
-        self, work: Callable[[], T], *, unwanted: Callable[[T], None] | None = None
-    ) -> T:
-        """The result of ``work`` in a thread; one that comes too late goes to ``unwanted``."""
-        if self._reads >= _MOST_READS_WAITING:
-            raise _Busy
-        self._reads += 1
-        future = asyncio.get_running_loop().run_in_executor(self._readers, work)
-        future.add_done_callback(self._read_ended)
-        try:
-            async with asyncio.timeout(self._limits.read_seconds):
-                return await asyncio.shield(future)
-        except BaseException:
-            if unwanted is not None and not future.done():
-                future.add_done_callback(lambda done: _discard(done, unwanted))
-            raise
-
-    def _read_ended(self, future: asyncio.Future[T]) -> None:
-        self._reads -= 1
-        if not future.cancelled():
-            future.exception()  # seen, even if nobody waits any more
-
     def _rouse(self) -> None:
         self._idle.clear()
         self._wake.set()
@@ -501,7 +478,7 @@ class DiskTier:
             case TimeoutError():
                 reason = "late"
                 self._reading.failed()
-            case _Busy():
+            case TooManyReads():
                 reason = "busy"
             case OSError(errno=errno.EIO):
                 reason = "io"
@@ -511,10 +488,6 @@ class DiskTier:
         metrics.CACHE_DISK_READS.labels(reason).inc()
         if reason in ("damaged", "io", "late"):
             log.warning("disk cache read failed", reason=reason, error=str(error))
-
-
-class _Busy(Exception):
-    """More reads wait than the disk will answer in time."""
 
 
 class _Failures:
@@ -535,7 +508,7 @@ class _Failures:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        if not isinstance(error, (Damaged, OSError, _Busy)):
+        if not isinstance(error, (Damaged, OSError, TooManyReads)):
             return False
         self._tier._read_failed(self._entry, error)
         return True
@@ -560,8 +533,3 @@ def _chores(removals: list[str], marks: list[str]) -> list[str]:
             # A file that cannot be marked must not be used after a restart.
             stuck.append(path)
     return stuck
-
-
-def _discard(future: asyncio.Future[T], unwanted: Callable[[T], None]) -> None:
-    if not future.cancelled() and future.exception() is None:
-        unwanted(future.result())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import resource
 import socket
@@ -68,12 +69,14 @@ def start(tmp_path: Path) -> Callable[..., object]:
     @contextmanager
     def started(*prefix: str) -> Iterator[Edge]:
         port, admin = free_port(), free_port()
+        # Fresh for longer than any test lasts: a second look at the file would need a descriptor.
+        folder = {"kind": "folder", "folder": f"{tmp_path}/open", "public": True, "fresh": 3600}
         environment = {
             **os.environ,
             "KAWA_VAR_DIR": str(tmp_path),
             "KAWA_EDGE__LISTEN__PORT": str(port),
             "KAWA_EDGE__ADMIN__PORT": str(admin),
-            "KAWA_EDGE__ORIGINS": f'{{"open": {{"kind": "folder", "folder": "{tmp_path}/open", "public": true}}}}',
+            "KAWA_EDGE__ORIGINS": json.dumps({"open": folder}),
         }
         with (tmp_path / "log").open("wb") as log:
             process = subprocess.Popen((*prefix, *PROGRAM), env=environment, stderr=log)

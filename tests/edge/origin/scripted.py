@@ -94,8 +94,9 @@ async def _unless_closed(reader: asyncio.StreamReader, work: Awaitable[None]) ->
     """Run a script until its client hangs up."""
     task = asyncio.ensure_future(work)
     try:
-        while not task.done() and not reader.at_eof():
-            # A small poll of the stream's end: StreamReader has no event for it that leaves its bytes alone.
+        # A small poll of the stream's end: StreamReader has no event for it that leaves its bytes alone.
+        # A reset is no end to it, but a fault.
+        while not (task.done() or reader.at_eof() or reader.exception()):
             await asyncio.wait({task}, timeout=0.01)
     finally:
         task.cancel()

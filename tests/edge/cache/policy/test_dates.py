@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.cache.conditions import http_date
-from edge.cache.policy.dates import parse_http_date
+from edge.cache.policy.dates import http_date, parse_http_date
 
 NOW = 1_790_000_000.0  # September 2026
 

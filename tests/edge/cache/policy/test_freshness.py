@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from edge.cache.conditions import http_date
+from edge.cache.policy.dates import http_date
 from edge.cache.policy.directives import MAX_SECONDS
 from edge.cache.policy.freshness import Terms, age, terms_of, worth_keeping
 from edge.cache.policy.profile import GENERIC, SAFE, Profile

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from edge.cache.conditions import Outcome
 from edge.cache.policy.validation import (
+    Outcome,
     conditions_for,
     if_range_holds,
     is_for_origin,

@@ -16,7 +16,15 @@
     x TokenBadClaims       403
     x TokenExpired         403
     x TokenNotYetValid     403
+    x TokenUnsupported     403
+    x TokenRevoked         403
+    x TokenUsed            403
     x PathNotCovered       403
+    x MethodNotCovered     403
+    x AddressNotCovered    403
+    x PlaceNotCovered      403
+    x HeaderNotCovered     403
+    x ProtocolNotCovered   403
     x NotCarried           403
   + Missing                404
     x UnknownOrigin
@@ -146,10 +154,58 @@ class TokenNotYetValid(NotAllowed):
     code = "token-not-yet-valid"
 
 
+class TokenUnsupported(NotAllowed):
+    """The token sets a condition that this edge cannot check, and so must not ignore."""
+
+    code = "token-unsupported"
+
+
+class TokenRevoked(NotAllowed):
+    """The token, its session or its subject has been revoked."""
+
+    code = "token-revoked"
+
+
+class TokenUsed(NotAllowed):
+    """The token opens one session and has done so."""
+
+    code = "token-used"
+
+
 class PathNotCovered(NotAllowed):
     """The token is for another title."""
 
     code = "path-not-covered"
+
+
+class MethodNotCovered(NotAllowed):
+    """The token does not allow this method."""
+
+    code = "method-not-covered"
+
+
+class AddressNotCovered(NotAllowed):
+    """The token is for other networks than the client's."""
+
+    code = "address-not-covered"
+
+
+class PlaceNotCovered(NotAllowed):
+    """The token is for other places than the client's, or the edge does not know where the client is."""
+
+    code = "place-not-covered"
+
+
+class HeaderNotCovered(NotAllowed):
+    """The token asks for request fields that this request does not have."""
+
+    code = "header-not-covered"
+
+
+class ProtocolNotCovered(NotAllowed):
+    """The token is for another protocol than the client speaks."""
+
+    code = "protocol-not-covered"
 
 
 class NotCarried(NotAllowed):

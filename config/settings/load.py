@@ -26,8 +26,8 @@ from config.settings.shared import (
     PostgresSettings,
     RedisSettings,
     StorageSettings,
-    TokenSettings,
 )
+from config.settings.tokens import TokenSettings
 from config.settings.transcode import TranscodeSettings
 
 PREFIX = "KAWA_"

@@ -115,28 +115,6 @@ class RedisSettings(Section):
     )
 
 
-class TokenSettings(Section):
-    keys_file: Path | None = Field(
-        default=None,
-        description="JWK Set (RFC 7517) with the signing keys; empty means secrets/keys.json under var_dir.",
-    )
-    lifetime: timedelta = Field(
-        default=timedelta(hours=6),
-        gt=timedelta(0),
-        le=timedelta(days=7),
-        description="How long a playback URL works.",
-    )
-    leeway: timedelta = Field(
-        default=timedelta(seconds=30),
-        ge=timedelta(0),
-        le=timedelta(minutes=5),
-        description="How far the clocks of signer and edge may differ.",
-    )
-    remembered: int = Field(
-        default=100_000, ge=1, description="Most verified tokens that one edge process remembers."
-    )
-
-
 class ListenSettings(Section):
     """One listening address."""
 

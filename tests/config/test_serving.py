@@ -25,6 +25,7 @@ from config.runtime.serving import (
     until_stopped,
 )
 from config.settings.shared import HttpLimits, ListenSettings
+from tests.lacking import lacking
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 20
@@ -220,12 +221,13 @@ def test_two_sockets_may_share_a_port_when_asked() -> None:
             assert second.getsockname() == first.getsockname()
 
 
-@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
 async def test_an_ipv6_address_can_be_listened_on() -> None:
     try:
-        sock = listening_socket(ListenSettings(host="::1"), backlog=16)
-    except CannotListen:
-        pytest.skip("no IPv6 loopback address here")
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError as error:
+        lacking(f"no IPv6 loopback address: switch IPv6 on in the kernel ({error})")
+    sock = listening_socket(ListenSettings(host="::1"), backlog=16)
     async with serving(admin_app(Readiness()), sock, limits(), logged=False):
         async with ClientSession() as client:
             async with client.get(f"http://[::1]:{sock.getsockname()[1]}/livez") as answer:

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 import pytest_asyncio
@@ -35,6 +34,7 @@ from config.runtime.storage.s3 import S3Storage, open_s3_client
 from config.settings.load import Settings
 from config.settings.shared import S3Settings, StorageSettings
 from tests.config.s3 import S3Server, no_fault, running_s3, s3_server
+from tests.lacking import lacking
 
 # One loop for all, so that one server does for all.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -489,7 +489,7 @@ async def test_a_full_disk_is_named_and_leaves_nothing(root: Path, tmp_path: Pat
     source.write_bytes(b"x" * 2_000_000)
     unshare = shutil.which("unshare")
     if unshare is None:
-        _lacking("no unshare(1) to mount a small disk with")
+        lacking("no unshare(1) to mount a small disk with: install util-linux")
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
 
     done = await asyncio.to_thread(
@@ -503,7 +503,7 @@ async def test_a_full_disk_is_named_and_leaves_nothing(root: Path, tmp_path: Pat
     )
 
     if done.returncode == 77 or done.stderr.startswith("unshare:"):
-        _lacking("this machine lets nobody mount a small disk")
+        lacking("nobody may mount a small disk here: run as root with CAP_SYS_ADMIN")
     assert done.stdout == "full\nfull\nfull\n['after', 'before'] 2\n", done.stderr
 
 
@@ -654,10 +654,3 @@ async def test_the_settings_choose_the_bucket(tmp_path: Path) -> None:
         async with open_storage(settings) as storage:
             await storage.write("a", b"x")
             assert await keys(storage, "") == ["a"]
-
-
-def _lacking(what: str) -> NoReturn:
-    """Skip on a developer's machine; where nobody looks, fail."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
+from tests.lacking import lacking
 from tests.player.edge import Edge, running
 from tests.player.media import publish
 
@@ -26,27 +26,20 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 
-def absent(what: str) -> None:
-    """Skip on a developer's machine; where nobody looks, fail."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
-
-
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of the system's Chromium."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
-        absent("chromium is not installed")
-    return str(path)
+        lacking("chromium is not installed: make setup-test")
+    return path
 
 
 @pytest.fixture(scope="session")
 def player_folder() -> Path:
     """The page, with its libraries in place."""
     if not (PLAYER / "vendor" / ".installed").exists():
-        absent("the players are not installed: make setup")
+        lacking("the players are not installed: make setup")
     return PLAYER
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lacking import lacking
 from tests.transcode.media import SETTINGS, make_clip, picture
 from transcode.errors import EncodeStalled, ProgramMissing, ProgramTimeout
 from transcode.ffmpeg.binaries import Tools, find_tools
@@ -91,8 +92,9 @@ async def test_no_secret_of_the_worker_reaches_a_program(monkeypatch: pytest.Mon
     assert b"secret" not in finished.stdout
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent death signal")
 async def test_a_program_dies_with_a_worker_that_is_killed(tmp_path: Path) -> None:
+    if sys.platform != "linux":
+        lacking("only Linux ends a program with its parent: test in a container")
     worker = (
         "import asyncio, sys\n"
         "from transcode.ffmpeg.process import running\n"

@@ -43,7 +43,7 @@ class Readers:
                 # Cancelling the future of a read that waits for its thread would not tell when it has ended.
                 return await asyncio.shield(future)
         except BaseException:
-            if unwanted is not None and not future.done():
+            if unwanted is not None:
                 # Also if the read is done by now: its result came together with the cancellation.
                 future.add_done_callback(lambda done: _discard(done, unwanted))
             raise

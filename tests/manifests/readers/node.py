@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.lacking import lacking
 
 HERE = Path(__file__).parent
 MODULES = HERE.parents[1] / "node_modules"
@@ -78,9 +77,7 @@ def _reading(answer: dict[str, Any]) -> tuple[str, Reading]:
 def _node() -> str:
     found = shutil.which("node")
     missing = [name for name in (*HLS, *DASH) if not (MODULES / name).is_dir()]
-    if found and not missing:
-        return found
-    message = f"not installed: {', '.join(missing)}; npm ci in tests" if found else "no node"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+    if found is None or missing:
+        what = ", ".join(missing) if found else "node"
+        lacking(f"not installed: {what}; make setup-test")
+    return found

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.cache.tiers import disk, files
+from edge.cache.tiers import files
 from edge.cache.tiers.bases import Bases
 from edge.cache.tiers.disk import INLINE_BYTES, DiskTier, Limits
 from edge.cache.tiers.entries import DiskEntry
@@ -270,14 +270,12 @@ async def test_what_is_used_in_memory_stays_on_disk(tmp_path: Path) -> None:
         assert not tier.wants("a")
 
 
-async def test_more_reads_than_the_disk_can_answer_are_misses(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_more_reads_than_the_disk_can_answer_are_misses(tmp_path: Path) -> None:
     async with await DiskTier.open(tmp_path, max_bytes=MIB) as tier:
         await put(tier, "a", b"body")
-    async with await DiskTier.open(tmp_path, max_bytes=MIB) as tier:
+    limits = Limits(reads_count=1)
+    async with await DiskTier.open(tmp_path, max_bytes=MIB, limits=limits) as tier:
         before = counted("edge_cache_disk_reads_total", result="busy")
-        monkeypatch.setattr(disk, "_MOST_READS_WAITING", 1)
         entry = tier.find("a")
         assert entry is not None
         found = await asyncio.gather(tier.load(entry), tier.load(entry))

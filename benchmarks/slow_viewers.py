@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -9,7 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ PROGRAMS = ("nginx", "taskset", "nice")
 PIECE_BYTES = 32 * 1024  # each second, of a 2 MB file: 256 kbit/s
 PROBE_SECONDS = 15
 PROBES_PER_SECOND = 50
+TCP_MEMORY = Path("/proc/sys/net/ipv4/tcp_mem")
+KERNEL_BYTES = 800 * 1024  # at both ends of one connection
 MOST_MS = 20
 MOST_BYTES = 40 * 1024
 
@@ -37,12 +40,37 @@ def measure(options: Options) -> list[Row]:
         raise SystemExit(f"{needed} descriptors are needed and {hard} allowed: ulimit -Hn {needed}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
     affinity = os.sched_getaffinity(0)
-    with stage(options) as on:
+    with kernel_memory(options.viewers), stage(options) as on:
         os.sched_setaffinity(0, {LOAD_CORE})  # the probe must not take the server's core
         try:
             return rows(on)
         finally:
             os.sched_setaffinity(0, affinity)
+
+
+@contextlib.contextmanager
+def kernel_memory(viewers: int) -> Iterator[None]:
+    """Room in the kernel for both ends of every connection, which no other machine here shares.
+
+    Without it the kernel, short of memory for TCP, drops segments at the receiving end and repeats them seconds later,
+    whichever server sent them.
+    """
+    before = TCP_MEMORY.read_text()
+    pages = viewers * KERNEL_BYTES // os.sysconf("SC_PAGE_SIZE")
+    low, pressure, most = map(int, before.split())
+    try:
+        TCP_MEMORY.write_text(f"{max(low, pages)} {max(pressure, pages)} {max(most, 2 * pages)}")
+    except OSError:
+        print(
+            f"cannot raise {TCP_MEMORY}: with {viewers} viewers on this machine the figures tell of the kernel",
+            file=sys.stderr,
+        )
+        yield
+        return
+    try:
+        yield
+    finally:
+        TCP_MEMORY.write_text(before)
 
 
 def rows(on: Stage) -> list[Row]:

@@ -14,6 +14,7 @@ _IDLE = frozenset(
         "accept",
         "accept-language",
         "dnt",
+        "forwarded",
         "icy-metadata",
         "keep-alive",
         "origin",
@@ -25,7 +26,9 @@ _IDLE = frozenset(
         "x-playback-session-id",
     }
 )
-_IDLE_PREFIXES = ("sec-", "cmcd-")
+_IDLE_PREFIXES = ("sec-", "cmcd-", "x-forwarded-")
+# What says something else in each request, or of each viewer behind a proxy: not worth the room of what comes again.
+_CHANGING = (b"\r\ncmcd-", b"\r\nforwarded:", b"\r\nx-forwarded-")
 _LONGEST_CODINGS = 128
 _LONGEST_HEAD = 2048
 
@@ -70,8 +73,10 @@ class Heads:
 
     def remember(self, head: bytes, codings: str) -> None:
         """Keep what was found out about ``head``."""
-        # CMCD says something else in each request: not worth the room of those that come again.
-        if len(head) > _LONGEST_HEAD or head in self.known or b"\r\ncmcd-" in head.lower():
+        if len(head) > _LONGEST_HEAD or head in self.known:
+            return
+        lower = head.lower()
+        if any(mark in lower for mark in _CHANGING):
             return
         self.known[head] = codings
         if len(self.known) > self._capacity:

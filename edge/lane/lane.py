@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -14,6 +14,7 @@ from aiohttp import web
 from config.runtime.tasks import BackgroundTasks
 from config.settings.edge import EdgeSettings
 from edge import metrics
+from edge.forwarded import address_in, is_in, viewer_in
 from edge.lane.counts import Counts
 from edge.lane.heads import Heads
 from edge.lane.ready import ReadyAnswers
@@ -36,6 +37,7 @@ class Lane:
     ) -> None:
         self.enabled = settings.hot_lane
         self.tokens = tokens
+        self.clock: Callable[[], float] = time.time  # seconds since the epoch
         self.answers = ReadyAnswers(_ANSWERS)
         self.heads = Heads(_HEADS)
         self.counts = Counts()
@@ -43,6 +45,8 @@ class Lane:
             min_rate=settings.min_rate,
             seconds=settings.write_timeout.total_seconds(),
         )
+        self._trusted = settings.trusted_proxies
+        self._forwarded = settings.forwarded_field
         self._log_every = round(1 / settings.access_log_hits) if settings.access_log_hits else 0
         self._unlogged = 0
         self._most = min(settings.max_connections, most_connections)
@@ -84,6 +88,17 @@ class Lane:
             return False
         self._unlogged = 0
         return True
+
+    def viewer(self, peer: str, head: bytes) -> str | None:
+        """The viewer's address for the log: whom a trusted proxy names in a request's head, else the peer."""
+        address = address_in(peer)
+        if address is None or not is_in(address, self._trusted):
+            return peer
+        fields = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
+        named = self._forwarded.encode()
+        values = [value.decode("latin-1") for name, _, value in fields if name.lower() == named]
+        viewer = viewer_in(values, field=self._forwarded, trusted=self._trusted)
+        return None if viewer is None else str(viewer)
 
     def fold(self) -> None:
         """Bring the metrics up to date."""

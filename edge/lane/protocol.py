@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import time
 from typing import Any, cast
 
 from aiohttp import HttpVersion11, web
@@ -22,7 +21,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from config.runtime.access_log import JsonAccessLog
 from edge import metrics
-from edge.errors import EdgeError
+from edge.errors import BadRequest, EdgeError
 from edge.lane.heads import codings_of
 from edge.lane.lane import Lane
 from edge.lane.pump import BodyGone, ClientLeft, Pump
@@ -110,6 +109,26 @@ class Connection(RequestHandler):
         if self._pump is not None:
             self._pump.more()
 
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Refuse what cannot be read, as everything else is refused: the library's own words repeat the request."""
+        answer = super().handle_error(request, status, exc, message)
+        if status >= 500:
+            return answer
+        error = BadRequest()
+        answer = web.json_response(
+            {"error": error.code, "message": str(error)},
+            status=status,
+            headers={"Cache-Control": "no-store"},
+        )
+        answer.force_close()
+        return answer
+
     def data_received(self, data: bytes) -> None:
         """Answer at once what lies ready; leave everything else to the ordinary way, exactly as it came."""
         if self._is_sending():
@@ -191,7 +210,7 @@ class Connection(RequestHandler):
     def _give(self, target: str, codings: str, data: bytes) -> bool:
         """Answer with what lies ready for ``target``; False if there is nothing that this request may have."""
         lane = self._lane
-        now = time.time()
+        now = lane.clock()
         held: Remembered | None = None
         if target.startswith("/t/"):
             end = target.find("/", 3)
@@ -199,7 +218,12 @@ class Connection(RequestHandler):
             if held is None:
                 return False
             ready = lane.answers.get((target[end:], held.limits, codings))
-            if ready is None or ready.scope is None or not held.grant.covers(ready.scope):
+            if (
+                ready is None
+                or ready.scope is None
+                or not held.grant.covers(ready.scope)
+                or (now >= held.renews_at and ready.route == "manifest")
+            ):
                 return False
         else:
             ready = lane.answers.get((target, None, codings))
@@ -320,7 +344,7 @@ class Connection(RequestHandler):
             return
         _, _, agent = data.partition(b"\r\nUser-Agent: ")
         logger.hit(
-            remote=self._peer(),
+            remote=self._lane.viewer(self._peer() or "", data),
             target=target,
             wire_bytes=wire_bytes,
             session="" if held is None else held.grant.session,

@@ -151,15 +151,15 @@ def lend(
     raw = request.raw_path
     if codings is None or request.can_read_body or (grant is not None and target.token is None):
         return
-    rest_of_target = raw if target.token is None else raw[len("/t/") + len(target.token) :]
-    if not rest_of_target.startswith("/") or len(rest_of_target) > _LONGEST_TARGET:
-        return
+    before = "" if target.token is None else f"/t/{target.token}"
+    if not raw.startswith(f"{before}/") or len(raw) - len(before) > _LONGEST_TARGET:
+        return  # also an absolute target, or a token that something was cut out in front of
     if grant is None and target.token is not None:
         return  # a token where none is needed: not worth a place
     if grant is not None and target.carried is not None:
         return  # what covers a carried host is more than the lane looks at
     request[OFFER] = Offer(
-        key=(rest_of_target, None if grant is None else limits_of(grant), codings),
+        key=(raw[len(before) :], None if grant is None else limits_of(grant), codings),
         scope=None if grant is None else target.scope,
         route=route,
         lent=lent,

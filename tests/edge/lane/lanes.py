@@ -96,6 +96,12 @@ class Reader:
                 break
         return self._take(head + length)
 
+    def rest(self) -> bytes:
+        """Whatever still comes until the connection ends."""
+        while self._more():
+            pass
+        return self._take(len(self._buffer))
+
     def _more(self) -> bool:
         try:
             data = self._sock.recv(1 << 20)

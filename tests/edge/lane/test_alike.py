@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.edge.lane.conftest import BIG, MASTER, PLAYLIST, SMALL
 from tests.edge.lane.lanes import Edge
+from tests.edge.refusals import NOT_ALLOWED, causes
 
 Mint = Callable[..., str]
 
@@ -96,10 +98,12 @@ def test_a_token_that_is_over_opens_nothing_that_lies_ready(edge: Edge, mint: Mi
     while edge.ask(request, hot=True)[0].startswith(b"HTTP/1.1 200"):
         assert time.time() < now + 10
 
-    [answer] = edge.both(request)
+    with causes() as found:
+        [answer] = edge.both(request)
 
     assert answer.startswith(b"HTTP/1.1 403")
-    assert b"token-expired" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == NOT_ALLOWED
+    assert set(found) == {"token-expired"}
 
 
 # What reliability asks of a server on the open Internet; the answer's status.

@@ -18,6 +18,11 @@ HOST = ("Host", "a")
         pytest.param(
             [HOST, ("CMCD-Session", 'sid="1"'), ("Sec-Fetch-Dest", "video")], id="families"
         ),
+        pytest.param(
+            [HOST, ("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-Proto", "https")],
+            id="behind a balancer",
+        ),
+        pytest.param([HOST, ("Forwarded", "for=192.0.2.1")], id="behind a proxy of RFC 7239"),
     ],
 )
 def test_a_plain_get_is_known_by_what_it_accepts(fields: list[tuple[str, str]]) -> None:

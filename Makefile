@@ -44,7 +44,7 @@ tests/node_modules/.installed: tests/package-lock.json | $(VENV)/.installed
 	@touch $@
 
 test: setup-test lint types imports ## lint, types, import lines and the whole test suite
-	$(RUN) pytest $(ARGS)
+	PATH="$(abspath $(BIN)):$$PATH" $(RUN) pytest $(ARGS)
 
 lint: $(VENV)/.installed ## ruff: style and mistakes
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from benchmarks import (
     manifests_memory,
     soak,
     start,
+    tokens,
 )
 from benchmarks.options import Options
 
@@ -26,6 +27,7 @@ BENCHMARKS = {
     "manifests_dash": manifests_dash.main,
     "manifests_memory": manifests_memory.main,
     "manifests_filter": manifests_filter.main,
+    "tokens": tokens.main,
 }
 
 

@@ -20,7 +20,7 @@ from catalog.binding import add_endpoints
 from catalog.database import PROGRAM, UnusableDatabase, is_alive, open_engine, problems
 from catalog.media.api import UPLOADS_PATH
 from catalog.media.listener import listen
-from catalog.media.playback import Playback, Signer
+from catalog.media.playback import Playback
 from catalog.media.signing import FileSigner
 from catalog.media.spool import FolderSpool
 from catalog.media.tus import VERSION as TUS_VERSION
@@ -60,7 +60,6 @@ def build_app(
     *,
     clock: Clock = utc_now,
     passwords: Argon2Passwords | None = None,
-    signer: Signer | None = None,
     storage: Storage | None = None,
     readiness: Readiness | None = None,
 ) -> web.Application:
@@ -79,10 +78,12 @@ def build_app(
         session_idle=catalog.session_idle,
         session_lifetime=catalog.session_lifetime,
     )
+    app[keys.SIGNER] = signer = FileSigner(settings.keys_file)
     app[keys.PLAYBACK] = Playback(
-        signer=signer or FileSigner(settings.keys_file),
+        signer=signer,
         edge_url=settings.edge_url,
         lifetime=settings.tokens.lifetime,
+        session=settings.tokens.session,
     )
 
     async def collaborators(app: web.Application) -> AsyncIterator[None]:

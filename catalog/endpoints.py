@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 from aiohttp import web
 from pydantic import BaseModel
 
+from catalog.answers import JSON
 from catalog.errors import CatalogError
 
 Handler = Callable[..., Awaitable[web.StreamResponse]]
@@ -36,6 +37,7 @@ class Answer:
     schema: Any = None  # a pydantic model or a list of one; None for no body
     description: str = "Done."
     headers: Headers | None = None
+    media_type: str = JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

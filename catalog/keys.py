@@ -12,6 +12,7 @@ from catalog.accounts.domain import Caller
 from catalog.accounts.ports import Attempts, Passwords
 from catalog.accounts.use_cases import AccountRules
 from catalog.media.playback import Playback
+from catalog.media.signing import FileSigner
 from catalog.media.uploading import Uploading
 from catalog.ports import Units
 from config.runtime.serving import Readiness
@@ -27,6 +28,7 @@ ACCOUNT_RULES = web.AppKey("account_rules", AccountRules)
 PASSWORDS = web.AppKey[Passwords]("passwords")
 ATTEMPTS = web.AppKey[Attempts]("attempts")
 
+SIGNER = web.AppKey("signer", FileSigner)
 PLAYBACK = web.AppKey("playback", Playback)
 UPLOADING = web.AppKey("uploading", Uploading)
 

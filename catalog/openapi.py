@@ -195,7 +195,7 @@ def _failures(endpoint: Endpoint) -> list[type[CatalogError]]:
 def _answer(answer: Answer) -> Response:
     content = None
     if answer.schema is not None:
-        content = {JSON: {"schema": _reference(answer.schema)}}
+        content = {answer.media_type: {"schema": _reference(answer.schema)}}
     headers = {
         name: {"description": text, "schema": {"type": "string"}}
         for name, text in (answer.headers or {}).items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from catalog import health
+from catalog import health, jwks
 from catalog.accounts import api as accounts
 from catalog.anime import api as anime
 from catalog.media import api as media
@@ -13,6 +13,8 @@ ENDPOINTS = (
     health.ready,
     health.openapi,
     health.status,
+    # /.well-known/jwks.json
+    jwks.public_keys,
     # /api/v1/accounts/users
     accounts.register,
     accounts.login,

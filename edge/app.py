@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import secrets
 import socket
 import time
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
@@ -27,6 +29,9 @@ from edge.cache.stored import Stored
 from edge.cache.tiers.disk import DiskTier
 from edge.cache.tiers.memory import MemoryTier
 from edge.cache.upstreams import Upstreams
+from edge.content_keys.open import open_key_stores
+from edge.geo.places import open_places
+from edge.handlers.content_keys import STORES
 from edge.handlers.middleware import add_common_headers, errors_to_responses, observe
 from edge.handlers.player import ASSETS, read_assets
 from edge.lane.setup import add_lane
@@ -35,17 +40,24 @@ from edge.origin.origins import open_origins
 from edge.peers.keys import PEERS, PURGEABLE
 from edge.peers.peers import Peers
 from edge.routes import add_routes
-from edge.tokens.kawa import verify
+from edge.tokens.opened import open_signers
+from edge.tokens.replay.first_uses import open_first_uses
+from edge.tokens.revocation.revocations import open_revocations
 from edge.tokens.verified import VerifiedTokens
 
 _COUNT_SECONDS = 5.0
 
 
 def build_app(
-    settings: Settings, *, key_set: KeySet | None = None, carry_secret: str | None = None
+    settings: Settings,
+    *,
+    key_set: KeySet | None = None,
+    checked_keys: Path | None = None,
+    carry_secret: str | None = None,
 ) -> web.Application:
-    """The public application; tests may pass their own keys.
+    """The public application; ``key_set`` takes the place of the catalog's keys, which tests and plain proxies use.
 
+    ``checked_keys`` is a copy of the key file that is known to be good.
     ``carry_secret`` is what workers of one edge share when the settings have no ``carry_key``.
     """
     app = web.Application(
@@ -53,13 +65,20 @@ def build_app(
         client_max_size=settings.edge.http.max_body_bytes,
     )
     app[keys.SETTINGS] = settings.edge
+    app[keys.PUBLIC_URL] = settings.edge_url
+    app[keys.REVOCATIONS] = open_revocations(settings)
     app[keys.TOKENS] = VerifiedTokens(
-        partial(verify, keys=key_set or KeySet.read(settings.keys_file)),
+        lambda token, now: app[keys.SIGNERS].verify(token, now),
         capacity=settings.tokens.remembered,
         leeway_seconds=settings.tokens.leeway.total_seconds(),
+        revoked=app[keys.REVOCATIONS],
     )
+    app.cleanup_ctx.append(partial(_first_uses, settings))
+    app.cleanup_ctx.append(partial(_signers, settings, key_set, checked_keys, carry_secret))
+    app.cleanup_ctx.append(_places)
     add_lane(app, settings.edge, app[keys.TOKENS])
     app[ASSETS] = read_assets()
+    app[STORES] = open_key_stores(settings, clock=lambda: app[keys.CLOCK]())
     app[keys.CLOCK] = time.time
     app[PEERS] = Peers.alone()  # until the process knows its siblings
     app[PURGEABLE] = []
@@ -68,6 +87,38 @@ def build_app(
     app.on_response_prepare.append(add_common_headers)
     add_routes(app)
     return app
+
+
+async def _first_uses(settings: Settings, app: web.Application) -> AsyncIterator[None]:
+    async with open_first_uses(settings) as first_uses:
+        app[keys.FIRST_USE] = first_uses
+        yield
+
+
+async def _signers(
+    settings: Settings,
+    key_set: KeySet | None,
+    checked_keys: Path | None,
+    carry_secret: str | None,
+    app: web.Application,
+) -> AsyncIterator[None]:
+    carry_key = settings.edge.carry_key
+    secret = carry_key.get_secret_value() if carry_key else carry_secret or secrets.token_urlsafe()
+    async with open_signers(
+        settings,
+        secret=secret,
+        key_set=key_set,
+        checked=checked_keys,
+        on_gone=app[keys.TOKENS].forget_keys,
+    ) as signers:
+        app[keys.SIGNERS] = signers
+        yield
+
+
+async def _places(app: web.Application) -> AsyncIterator[None]:
+    async with open_places(app[keys.SETTINGS].geo) as places:
+        app[keys.PLACES] = places
+        yield
 
 
 async def _cache(settings: Settings, app: web.Application) -> AsyncIterator[None]:

@@ -8,6 +8,7 @@
     x BlockedTooFar
     x BodyTooSlow          408
     x BadPurge
+    x BadRevocation
   + NotAllowed
     x TokenMissing         401
     x TokenMalformed       403
@@ -48,6 +49,8 @@
 from __future__ import annotations
 
 from typing import ClassVar
+
+from config.contracts.grants import Rule
 
 
 class EdgeError(Exception):
@@ -97,6 +100,12 @@ class BadPurge(BadRequest):
     code = "bad-purge"
 
 
+class BadRevocation(BadRequest):
+    """What is to be revoked is not said in a way that this edge understands."""
+
+    code = "bad-revocation"
+
+
 class BodyTooSlow(BadRequest):
     """The request's body did not come in time."""
 
@@ -109,6 +118,7 @@ class NotAllowed(EdgeError):
 
     status = 403
     code = "not-allowed"
+    rule: Rule | None = None  # the one that the request broke
 
 
 class TokenMissing(NotAllowed):
@@ -128,6 +138,10 @@ class TokenUnknownKey(NotAllowed):
     """The token was signed with a key that this edge does not know."""
 
     code = "token-unknown-key"
+
+    def __init__(self, message: str = "", *, key_id: str = "") -> None:
+        super().__init__(message)
+        self.key_id = key_id  # it may have been published since the keys were read
 
 
 class TokenBadSignature(NotAllowed):
@@ -268,6 +282,13 @@ class LoopDetected(EdgeError):
     code = "loop-detected"
 
 
+class TooManyRevocations(EdgeError):
+    """This edge knows as many revocations as it may: raise tokens.revocation.most, or revoke whole subjects."""
+
+    status = 507
+    code = "too-many-revocations"
+
+
 class OriginError(EdgeError):
     """The origin could not answer."""
 
@@ -331,6 +352,15 @@ class OriginDown(OriginError):
 
     status = 503
     code = "origin-down"
+
+
+def refusal_by(rule: Rule) -> NotAllowed:
+    """The refusal of a request that breaks ``rule``."""
+    refusal = error_called(rule.reason)
+    if not isinstance(refusal, NotAllowed):
+        raise TypeError(f"{rule.reason} refuses no token")
+    refusal.rule = rule
+    return refusal
 
 
 def error_called(code: str) -> EdgeError:

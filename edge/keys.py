@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
 
 from aiohttp import web
 
@@ -12,7 +13,12 @@ from edge.cache.calls import Calls
 from edge.cache.manifests import ManifestCache
 from edge.cache.prefetch.prefetcher import Prefetcher
 from edge.cache.shared import SharedCache
+from edge.geo.places import Places
 from edge.origin.origins import Origins
+from edge.tokens.cat.answers import Answer
+from edge.tokens.replay.first_uses import FirstUses
+from edge.tokens.revocation.revocations import Revocations
+from edge.tokens.signers import Signers
 from edge.tokens.verified import VerifiedTokens
 
 SETTINGS = web.AppKey("settings", EdgeSettings)
@@ -24,6 +30,17 @@ CALLS = web.AppKey("calls", Calls)
 PREFETCHER = web.AppKey("prefetcher", Prefetcher)
 ORIGINS = web.AppKey("origins", Origins)
 TOKENS = web.AppKey("tokens", VerifiedTokens)
+SIGNERS = web.AppKey("signers", Signers)
+REVOCATIONS = web.AppKey("revocations", Revocations)
+FIRST_USE = web.AppKey("first_use", FirstUses)
+PLACES = web.AppKey("places", Places)
+PUBLIC_URL = web.AppKey("public_url", str)  # as viewers know it, without a trailing slash
 
+# The viewer's, which need not be the connection's peer's.
+ADDRESS: web.RequestKey[IPv4Address | IPv6Address | None] = web.RequestKey("address")
 GRANT = web.RequestKey("grant", Grant)
 ROUTE = web.RequestKey("route", str)
+# What the token itself wants sent in place of the refusal.
+INSTEAD = web.RequestKey("instead", Answer)
+# A field of the answer that gives the viewer its next token.
+GIVEN: web.RequestKey[tuple[str, str]] = web.RequestKey("given", tuple)

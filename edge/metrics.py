@@ -16,11 +16,50 @@ REQUEST_SECONDS = Histogram(
     buckets=SECONDS_BUCKETS,
 )
 BYTES_SENT = Counter("edge_bytes_sent_total", "Body bytes handed to the socket.", ["route"])
-REFUSALS = Counter("edge_refusals_total", "Requests refused, by the code in the answer.", ["code"])
+REFUSALS = Counter("edge_refusals_total", "Requests refused, by cause.", ["code"])
 TOKENS_VERIFIED = Counter(
     "edge_token_verify_total", "Signature checks of tokens not seen before.", ["result"]
 )
+CONTENT_KEYS = Counter(
+    "edge_content_keys_total",
+    "Content keys asked for under a token, by whether there was one: given, unknown.",
+    ["kind", "result"],
+)
 TOKENS_REMEMBERED = Counter("edge_token_remembered_total", "Token checks answered from memory.")
+KEYS_LOADED = Gauge(
+    "edge_keys_loaded",
+    "Keys of a signer that are in use; 0: none of its tokens is accepted.",
+    ["source"],
+    multiprocess_mode="livemin",
+)
+KEYS_TIMESTAMP = Gauge(
+    "edge_keys_timestamp_seconds",
+    "When a signer's keys were last known to be what its file or URL gives.",
+    ["source"],
+    multiprocess_mode="livemin",
+)
+KEYS_REFRESHES = Counter(
+    "edge_keys_refresh_total",
+    "Times that a signer's keys were read again: ok, or why the old ones were kept.",
+    ["source", "result"],
+)
+TOKENS_RENEWED = Counter("edge_tokens_renewed_total", "Tokens followed by the next.", ["result"])
+GEO_FILES = Counter(
+    "edge_geo_files_total",
+    "Files of places opened: read, or broken (the one before is used on).",
+    ["result"],
+)
+GEO_LOOKUPS = Counter(
+    "edge_geo_lookups_total",
+    "Addresses looked up in files of places, not answered from memory: found, unknown, broken.",
+    ["result"],
+)
+GEO_BUILT = Gauge(
+    "edge_geo_built_timestamp_seconds",
+    "When the data of a file of places was made.",
+    ["file"],
+    multiprocess_mode="max",
+)
 ORIGIN_REQUESTS = Counter(
     "edge_origin_requests_total", "Requests to an origin, by how they ended.", ["origin", "result"]
 )
@@ -170,4 +209,30 @@ SLOW_CLIENTS = Counter(
 )
 PEERS_BYPASSED = Counter(
     "edge_peers_bypassed_total", "Fetches made here because the worker that owns the key was away."
+)
+REVOCATIONS = Gauge(
+    "edge_revocations", "Revocations that are in force here.", ["kind"], multiprocess_mode="max"
+)
+REVOCATION_STALENESS = Gauge(
+    "edge_revocation_staleness_seconds",
+    "Age of the last moment at which every worker certainly knew all that was revoked anywhere; +Inf: there was none.",
+    multiprocess_mode="max",
+)
+REVOCATION_GAPS = Counter(
+    "edge_revocation_gaps_total",
+    "Times that revocations were missed or lost in Redis, and the whole list was read and mended.",
+)
+REVOCATIONS_REFUSED = Counter(
+    "edge_revocations_refused_total",
+    "Revocations not taken, by reason: full, malformed.",
+    ["reason"],
+)
+REVOCATION_COPY_FAILURES = Counter(
+    "edge_revocation_copy_failures_total", "Times that the copy on the disk could not be written."
+)
+FIRST_USES = Counter(
+    "edge_token_first_use_total",
+    "One-time tokens: first, used, or decided without Redis (machine), or refused undecided "
+    "(late, away, busy, full, failed).",
+    ["result"],
 )

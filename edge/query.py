@@ -8,6 +8,8 @@ from urllib.parse import unquote_plus
 from edge.errors import BadDirective
 
 TOKEN = "token"  # noqa: S105 - a parameter's name
+# Of other schemes: RFC 9246 section 2; CTA-5007, which its users also call CAT.
+_TOKENS = (TOKEN, "URISigningPackage", "CTA-Common-Access-Token", "CAT")
 FILTER = "f"
 PATCH = "_kawa_patch"
 CMCD = "CMCD"
@@ -63,7 +65,9 @@ def parse_query(raw: str, *, foreign: bool = False) -> Query:
             filters.append((name, unquote_plus(value)))
         elif name == CMCD:
             own.setdefault(name, value)
-        elif name == PATCH or name in _DIRECTIVES or (name == TOKEN and not foreign):
+        elif name in _TOKENS and not foreign:
+            own.setdefault(TOKEN, unquote_plus(value))
+        elif name == PATCH or name in _DIRECTIVES:
             own.setdefault(name, unquote_plus(value))
         elif not name.startswith("_HLS_"):  # reserved by the specification, and not for origins
             rest.append(item)
@@ -83,6 +87,11 @@ def parse_query(raw: str, *, foreign: bool = False) -> Query:
         part=part,
         skip=skip,
     )
+
+
+def without_tokens(raw: str) -> str:
+    """A query without its tokens; all else as it was sent."""
+    return "&".join(item for item in raw.split("&") if item.partition("=")[0] not in _TOKENS)
 
 
 def parse_carried_query(raw: str, *, with_token: bool) -> Query:

@@ -34,12 +34,15 @@ from edge.processes.handover import Handover
 from edge.processes.link import Link, linked
 from edge.processes.reload import NotReloaded, Reloader, check
 from edge.processes.worker import Worker
+from edge.tokens.hiding import hide_tokens_of
+from edge.tokens.revocation.control import revoking
 
 log = get_logger(__name__)
 
 
 async def run_parent(settings: Settings, folders: Folders, *, announce: bool = False) -> None:
     """Serve until SIGTERM: workers share the port, this process replaces them and takes operators' orders."""
+    hide_tokens_of(settings)
     try:
         checked = check(settings, folders.private, number=1)  # a bad key file is said once, here
         edge = settings.edge
@@ -64,15 +67,19 @@ async def run_parent(settings: Settings, folders: Folders, *, announce: bool = F
 async def run_worker(handover: Handover, *, sock: socket.socket, line: socket.socket) -> None:
     """Serve on an inherited socket until told to leave, then let running requests end."""
     limits = handover.settings.edge.http
+    hide_tokens_of(handover.settings)
     async with AsyncExitStack() as stack:
         link = await stack.enter_async_context(linked(line, beat_seconds=handover.beat_seconds))
         peers = Peers(handover.slot, handover.count)
         stack.push_async_callback(peers.close)
         link.on_table = peers.learn
         try:
-            keys = KeySet({}) if handover.keys_file is None else KeySet.read(handover.keys_file)
-            secret = handover.carry_secret
-            app = build_app(handover.settings, key_set=keys, carry_secret=secret)
+            app = build_app(
+                handover.settings,
+                key_set=_no_keys(handover),
+                checked_keys=handover.keys_file,
+                carry_secret=handover.carry_secret,
+            )
             app[PEERS] = peers
             draining = Draining(app[LANE])
             link.on_closing = draining.begin
@@ -104,13 +111,17 @@ async def _running(
 
     async def catch_up(worker: Worker) -> None:
         await purges.catch_up(worker)
+        await revocations.bring_up(worker)
 
     async def on_gap() -> None:
         if fleet.checked.settings.edge.purge_gap == "soften":
             await purges.soften_all()
 
     fleet = Fleet(checked, sockets, folder=folders.private, on_prepared=catch_up)
-    async with asking(fleet) as workers:
+    async with (
+        asking(fleet) as workers,
+        revoking(settings, workers, copy=folders.revocations) as revocations,
+    ):
         purges = Purges(workers)
         if settings.redis.url is not None:
             purges.feed = PurgeFeed(
@@ -123,6 +134,7 @@ async def _running(
             fleet=fleet,
             workers=workers,
             purges=purges,
+            revocations=revocations,
             reloader=Reloader(fleet),
             feed=purges.feed,
         )
@@ -151,6 +163,12 @@ async def _until_told_to_serve(link: Link) -> None:
     finally:
         for task in waits:
             task.cancel()
+
+
+def _no_keys(handover: Handover) -> KeySet | None:
+    """None are good for a plain proxy that has no file of them and no URL."""
+    given = handover.keys_file is not None or handover.settings.tokens.jwks_url is not None
+    return None if given else KeySet({})
 
 
 def _in_one_line(error: Exception) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote, unquote_to_bytes
 
 from edge.errors import BadPath
@@ -17,6 +18,7 @@ _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\[\]-]|%[0-9A-Fa-f]{2})*\Z")
 _AMBIGUOUS = re.compile(r"%(?:2[fF]|5[cC]|[01][0-9A-Fa-f]|7[fF])")
 _ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_PACKAGE = ";URISigningPackage="
 _DOTS = frozenset({".", ".."})
 
 
@@ -29,6 +31,8 @@ class Target:
     origin: str
     path: str  # inside the origin, without a leading slash; percent-encoded only where it must be
     query: str  # as it was sent
+    rest: str = field(default="", compare=False)  # what stands behind the token, as it was sent
+    package: str | None = None  # a token in a path parameter (RFC 9246 section 2)
     carried: Carried | None = None  # what the origin's place is taken by
 
     @property
@@ -37,12 +41,16 @@ class Target:
         return f"/{self.origin}/{self.path}"
 
 
+@lru_cache(maxsize=256)
 def parse_target(raw: str) -> Target:
     """Read the raw request target, origin-form or absolute-form (RFC 9112 section 3.2), or raise ``BadPath``."""
     if len(raw) > _MAX_TARGET_CHARS:
         raise BadPath("The address is too long.")
-    path, _, query = _origin_form(raw).partition("?")
+    plain = origin_form(raw)
+    path, _, query = plain.partition("?")
     token, path = _leading(path[1:], "t/", "token")
+    rest_as_sent = plain if token is None else plain[len("/t/") + len(token) :]
+    package, path = _parameter(path)
     words, path = _leading(path, "f/", "filter")
     if not _PATH.match(path) or _AMBIGUOUS.search(path):
         raise BadPath
@@ -51,12 +59,25 @@ def parse_target(raw: str) -> Target:
     if origin == MARK:
         carried, rest = read_carried(rest)
         origin = carried.mount
-    return Target(token=token, filter=words, origin=origin, path=rest, query=query, carried=carried)
+    return Target(
+        token=token,
+        filter=words,
+        origin=origin,
+        path=rest,
+        query=query,
+        rest=rest_as_sent,
+        package=package,
+        carried=carried,
+    )
 
 
-def _origin_form(raw: str) -> str:
+def origin_form(raw: str) -> str:
+    """The request target without scheme and host, which are not the client's to choose; or ``BadPath``."""
     if raw[:7].lower() == "http://" or raw[:8].lower() == "https://":
-        raw = "/" + raw.partition("://")[2].partition("/")[2]
+        authority, _, path = raw.partition("://")[2].partition("/")
+        if "?" in authority:
+            raise BadPath  # a query without a path, whose slashes begin none
+        raw = "/" + path
     if not raw.startswith("/"):
         raise BadPath
     return raw
@@ -69,6 +90,17 @@ def _leading(path: str, mark: str, name: str) -> tuple[str | None, str]:
     if not slash:
         raise BadPath(f"After the {name} a path must follow.")
     return value, rest
+
+
+def _parameter(path: str) -> tuple[str | None, str]:
+    """A path-style parameter of RFC 9246, taken out of the segment that it stands in."""
+    if _PACKAGE not in path:
+        return None, path
+    before, _, after = path.partition(_PACKAGE)
+    end = min((after + ";").find(";"), (after + "/").find("/"))
+    if _PACKAGE in after:
+        raise BadPath  # of two neither counts, and neither goes on to an origin
+    return after[:end], before + after[end:]
 
 
 def _normal(path: str) -> str:

@@ -17,7 +17,7 @@ from config.contracts.paths import (
     playback_path,
     playback_scope,
 )
-from config.contracts.tokens import PlaybackClaims
+from config.contracts.tokens import PlaybackClaims, Renew
 
 # A token's claims hold 16 path rules at most, so long lists of episodes need several tokens.
 _SCOPES_PER_TOKEN = 16
@@ -44,7 +44,8 @@ class Playback:
 
     signer: Signer
     edge_url: str
-    lifetime: timedelta
+    lifetime: timedelta  # of one token
+    session: timedelta  # of all that follow one another
 
     def stream(self, source: Source, *, subject: str, now: datetime) -> Stream:
         """URLs of a playable source's manifests."""
@@ -84,11 +85,17 @@ class Playback:
     ) -> tuple[str, datetime]:
         issued_at = int(now.timestamp())
         expires_at = issued_at + int(self.lifetime.total_seconds())
+        ends_at = issued_at + int(self.session.total_seconds())
+        renew = None
+        if ends_at > expires_at:
+            renew = Renew(seconds=int(self.lifetime.total_seconds()), until=ends_at)
         claims = PlaybackClaims(
             subject=subject,
             session=session,
+            token_id=secrets.token_urlsafe(12),
             path_prefixes=tuple(playback_scope(media_id) for media_id in media_ids),
             issued_at=issued_at,
-            expires_at=expires_at,
+            expires_at=min(expires_at, ends_at),
+            renew=renew,
         )
-        return self.signer.sign(claims), datetime.fromtimestamp(expires_at, now.tzinfo)
+        return self.signer.sign(claims), datetime.fromtimestamp(ends_at, now.tzinfo)

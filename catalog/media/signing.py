@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
 from config.contracts.tokens import PlaybackClaims
 from config.runtime.keys import BadKeys, KeySet
 from config.runtime.logging import get_logger
 
 log = get_logger(__name__)
+
+Version = tuple[int, int, int, int]
 
 
 class FileSigner:
@@ -21,6 +25,13 @@ class FileSigner:
 
     def sign(self, claims: PlaybackClaims) -> str:
         """The token of these claims."""
+        return self._current().sign(claims)
+
+    def published(self) -> dict[str, Any]:
+        """A JWK Set of what everybody may see: keys that will sign soon, and those whose tokens still hold, too."""
+        return self._current().at(time.time()).public()
+
+    def _current(self) -> KeySet:
         version = self._stat()
         if version != self._version:
             self._version = version
@@ -28,14 +39,14 @@ class FileSigner:
                 self._keys = _with_private_key(self._path)
             except BadKeys as error:
                 log.error("new signing keys cannot be used", error=str(error))
-        return self._keys.sign(claims)
+        return self._keys
 
-    def _stat(self) -> tuple[int, int]:
+    def _stat(self) -> Version | None:
         try:
-            stat = self._path.stat()
+            found = self._path.stat()
         except OSError:
-            return (0, 0)
-        return stat.st_mtime_ns, stat.st_ino
+            return None
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
 
 
 def _with_private_key(path: Path) -> KeySet:

@@ -60,6 +60,7 @@ class Renewal:
     late: bool = False  # until ``until`` an ended token may still be exchanged, though it opens nothing itself
     name: str = ""  # of the cookie or header; empty: the scheme's own
     attributes: tuple[str, ...] = ()  # of the cookie, beyond the edge's own
+    depth: int = 0  # of the cookie's Path: so many segments of the request's path
     status: int = 307  # of the redirect
 
 
@@ -72,6 +73,7 @@ class Grant:
     not_before: int  # seconds since the epoch, UTC
     expires_at: int  # seconds since the epoch, UTC
     key_id: str
+    began_at: int = 0  # when the session's first token was issued, as far as it says; 0: not_before
     scheme: str = "kawa"
     issuer: str = ""
     token_id: str = ""  # 'jti' or the like; empty: it has none
@@ -84,6 +86,7 @@ class Grant:
     stream_limit: int | None = None  # streams of the subject at once
     renewal: Renewal | None = None
     once: bool = False  # the token opens one session and is then used up
+    is_exact: bool = False  # its times hold to the second, however far clocks may differ
 
     def covers(self, scope: str) -> bool:
         """Whether ``scope`` (``/{origin}/{path}``, already checked to be plain) is within the prefixes."""

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from config.contracts.grants import Grant
 from config.contracts.paths import BadPath, checked_path
 
 ISSUER = "kawa"
 ALGORITHMS = ("EdDSA", "ES256", "HS256")
 MAX_TOKEN_CHARS = 4096  # a JWT in a URL; longer ones are refused unread
 MAX_LIFETIME_SECONDS = 7 * 24 * 3600
+MIN_RENEWED_SECONDS = 20  # shorter ones would be renewed with nearly every playlist
+
+_LANGUAGE = re.compile(r"[ -~]{1,35}\Z")
+_METHOD = re.compile(r"[A-Z]{1,16}\Z")
+_COUNTRY = re.compile(r"[A-Z]{2}(?:-[A-Z0-9]{1,3})?\Z")
+_NETWORK = re.compile(r"[0-9A-Fa-f.:]{2,45}(?:/[0-9]{1,3})?\Z")
 
 
 class BadClaims(ValueError):
     """The signed claims are not those of a Kawa playback token; the message names the claim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renew:
+    """That the edge follows a token with the next one, until the session must end."""
+
+    seconds: int  # how long each next token holds
+    until: int  # seconds since the epoch, UTC: no token holds any longer
+
+    def to_json(self) -> dict[str, int]:
+        """The claim."""
+        return {"seconds": self.seconds, "until": self.until}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +48,17 @@ class PlaybackClaims:
     issued_at: int  # seconds since the epoch, UTC
     expires_at: int  # seconds since the epoch, UTC
     not_before: int | None = None
+    began_at: int | None = None  # when the first token of a session was issued, in those that follow it
+    token_id: str = ""
     max_height: int | None = None
     max_bitrate: int | None = None  # bits per second
     languages: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()  # empty: every one that the edge serves
+    networks: tuple[str, ...] = ()  # addresses or prefixes of clients; empty: every one
+    countries: tuple[str, ...] = ()  # ISO 3166-1 alpha-2 or ISO 3166-2; empty: every one
+    stream_limit: int | None = None  # streams of the subject at once
+    renew: Renew | None = None
+    once: bool = False  # opens one session, and is then used up
 
     def to_json(self) -> dict[str, Any]:
         """The JWT payload, RFC 7519 section 4.1 for the registered names."""
@@ -43,15 +70,21 @@ class PlaybackClaims:
             "iat": self.issued_at,
             "exp": self.expires_at,
         }
-        if self.not_before is not None:
-            payload["nbf"] = self.not_before
-        if self.max_height is not None:
-            payload["max_height"] = self.max_height
-        if self.max_bitrate is not None:
-            payload["max_bitrate"] = self.max_bitrate
-        if self.languages:
-            payload["languages"] = list(self.languages)
-        return payload
+        optional = {
+            "nbf": self.not_before,
+            "began": self.began_at,
+            "jti": self.token_id or None,
+            "max_height": self.max_height,
+            "max_bitrate": self.max_bitrate,
+            "languages": list(self.languages) or None,
+            "methods": list(self.methods) or None,
+            "networks": list(self.networks) or None,
+            "countries": list(self.countries) or None,
+            "streams": self.stream_limit,
+            "renew": None if self.renew is None else self.renew.to_json(),
+            "once": self.once or None,
+        }
+        return payload | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> PlaybackClaims:
@@ -68,23 +101,17 @@ class PlaybackClaims:
             issued_at=issued_at,
             expires_at=expires_at,
             not_before=_instant(payload, "nbf") if "nbf" in payload else None,
+            began_at=_instant(payload, "began") if "began" in payload else None,
+            token_id=_text(payload, "jti") if "jti" in payload else "",
             max_height=_positive(payload, "max_height"),
             max_bitrate=_positive(payload, "max_bitrate"),
-            languages=_languages(payload.get("languages", [])),
-        )
-
-    def to_grant(self, *, key_id: str) -> Grant:
-        """The grant these claims amount to."""
-        return Grant(
-            subject=self.subject,
-            session=self.session,
-            path_prefixes=self.path_prefixes,
-            not_before=self.issued_at if self.not_before is None else self.not_before,
-            expires_at=self.expires_at,
-            key_id=key_id,
-            max_height=self.max_height,
-            max_bitrate=self.max_bitrate,
-            languages=self.languages,
+            languages=_texts(payload, "languages", _LANGUAGE),
+            methods=_texts(payload, "methods", _METHOD),
+            networks=_networks(payload),
+            countries=_texts(payload, "countries", _COUNTRY),
+            stream_limit=_positive(payload, "streams"),
+            renew=_renew(payload, issued_at, expires_at),
+            once=_flag(payload, "once"),
         )
 
 
@@ -130,10 +157,47 @@ def _prefix(item: object) -> str:
     return item
 
 
-def _languages(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or len(value) > 16:
-        raise BadClaims("languages")
+def _texts(payload: Mapping[str, Any], name: str, form: re.Pattern[str]) -> tuple[str, ...]:
+    """A list that, where it is there, has something in it: an empty one would allow nothing, or everything."""
+    if name not in payload:
+        return ()
+    value = payload[name]
+    if not isinstance(value, list) or not 0 < len(value) <= 16:
+        raise BadClaims(name)
     for item in value:
-        if not isinstance(item, str) or not 0 < len(item) <= 35:
-            raise BadClaims("languages")
+        if not isinstance(item, str) or not form.match(item):
+            raise BadClaims(name)
     return tuple(value)
+
+
+def _networks(payload: Mapping[str, Any]) -> tuple[str, ...]:
+    texts = _texts(payload, "networks", _NETWORK)
+    for text in texts:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            raise BadClaims("networks") from error
+    return texts
+
+
+def _renew(payload: Mapping[str, Any], issued_at: int, expires_at: int) -> Renew | None:
+    if "renew" not in payload:
+        return None
+    value = payload["renew"]
+    if not isinstance(value, dict) or value.keys() != {"seconds", "until"}:
+        raise BadClaims("renew")
+    seconds, until = _positive(value, "seconds"), _instant(value, "until")
+    if (
+        seconds is None
+        or not MIN_RENEWED_SECONDS <= seconds <= MAX_LIFETIME_SECONDS
+        or not expires_at <= until <= issued_at + MAX_LIFETIME_SECONDS
+    ):
+        raise BadClaims("renew")
+    return Renew(seconds=seconds, until=until)
+
+
+def _flag(payload: Mapping[str, Any], name: str) -> bool:
+    value = payload.get(name, False)
+    if not isinstance(value, bool):
+        raise BadClaims(name)
+    return value

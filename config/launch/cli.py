@@ -5,27 +5,23 @@ from __future__ import annotations
 import json
 import os
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from config.contracts.tokens import BadClaims
 from config.launch.catalog_client import CatalogRefused, MediaNotMade, logged_in
 from config.launch.demo import run_demo
 from config.launch.doctor import examine
 from config.launch.edge_commands import cache, edge
 from config.launch.ingest import Ingested, ingest_file
+from config.launch.keys import keys
 from config.launch.manifest import BadOption, Options, absolute, origin_of, run_source
-from config.launch.running import fail, run_command, serve_command, settings_for
+from config.launch.revoke import revocations, revoke, unrevoke
+from config.launch.running import run_command, serve_command, settings_for
 from config.launch.system import ADMIN_LOGIN, admin_password
-from config.launch.tokens import NotAToken, check, inspect, mint
+from config.launch.tokens.commands import token_inspect, token_mint, token_verify
 from config.launch.up import run_up
-from config.runtime.keys import KeySet
-from config.runtime.processes import WrongUse
-from config.settings.load import Settings
-from edge.errors import EdgeError
 from edge.manifests.errors import ManifestError
 from edge.manifests.filters.grammar import parse_filter
 
@@ -226,65 +222,7 @@ async def _manifests(sources: tuple[str, ...], options: Options, form: str) -> N
 
 @main.group()
 def token() -> None:
-    """Playback tokens: mint, inspect, verify."""
-
-
-@token.command("mint")
-@click.argument("paths", nargs=-1, required=True)
-@click.option("--subject", default="operator", show_default=True, help="Who will watch.")
-@click.option("--minutes", default=60, show_default=True, type=click.IntRange(1, 7 * 24 * 60))
-@click.option("--max-height", type=click.IntRange(1), help="Highest picture allowed, in pixels.")
-@_json_option
-def token_mint(
-    paths: tuple[str, ...], subject: str, minutes: int, max_height: int | None, as_json: bool
-) -> None:
-    """Sign a token for paths such as /vod/MEDIA/ (each begins and ends with a slash)."""
-    settings = settings_for("token")
-    try:
-        text = mint(
-            _keys(settings),
-            paths=paths,
-            subject=subject,
-            lifetime=timedelta(minutes=minutes),
-            max_height=max_height,
-        )
-    except BadClaims as error:
-        raise click.UsageError(f"these cannot be signed: {error}") from error
-    click.echo(json.dumps({"token": text}) if as_json else text)
-
-
-@token.command("inspect")
-@click.argument("text", metavar="TOKEN")
-def token_inspect(text: str) -> None:
-    """Show what a token says, without checking that it may say so."""
-    try:
-        click.echo(json.dumps(inspect(text), indent=2))
-    except NotAToken as error:
-        fail(str(error))
-
-
-@token.command("verify")
-@click.argument("text", metavar="TOKEN")
-@click.option("--path", help="Also check that it covers this path, such as /vod/MEDIA/master.m3u8.")
-@_json_option
-def token_verify(text: str, path: str | None, as_json: bool) -> None:
-    """Check a token as the edge would now; exit status 1 if it would be refused."""
-    settings = settings_for("token")
-    try:
-        result = check(text, _keys(settings), path=path, leeway=settings.tokens.leeway)
-    except EdgeError as error:
-        if as_json:
-            click.echo(json.dumps({"ok": False, "error": error.code, "message": str(error)}))
-            raise SystemExit(1) from None
-        fail(f"{error.code}: {error}")
-    covered = result["covers"] is not False
-    if as_json:
-        click.echo(json.dumps({"ok": covered, **result}))
-    else:
-        click.echo(f"{'good' if covered else 'does not cover ' + str(path)}: {result['subject']}")
-        click.echo(f"  paths    {', '.join(result['paths'])}\n  expires  {result['expires_at']}")
-    if not covered:
-        raise SystemExit(1)
+    """Playback tokens: mint, inspect, verify, revoke."""
 
 
 def _become(module: str) -> None:
@@ -293,8 +231,11 @@ def _become(module: str) -> None:
     os.execv(sys.executable, (sys.executable, "-m", module, *sys.argv[2:]))  # noqa: S606 - no shell wanted
 
 
+for command in (token_mint, token_inspect, token_verify, revoke, unrevoke, revocations):
+    token.add_command(command)
 main.add_command(edge)
 main.add_command(cache)
+main.add_command(keys)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -308,11 +249,3 @@ def catalog(arguments: tuple[str, ...]) -> None:
 def worker() -> None:
     """Run a transcode worker alone."""
     _become("transcode")
-
-
-def _keys(settings: Settings) -> KeySet:
-    try:
-        return KeySet.read(settings.keys_file)
-    except WrongUse as error:
-        click.echo(f"kawa: {error} (made by the first `kawa up`)", err=True)
-        raise SystemExit(2) from None

@@ -19,7 +19,7 @@ from config.settings.load import settings_or_exit
 _F = Callable[..., None]
 
 
-def _admin_options(command: _F) -> _F:
+def admin_options(command: _F) -> _F:
     """What every command to a running edge has."""
     command = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
     return click.option(
@@ -81,10 +81,10 @@ def edge(
 
 
 @edge.command("reload")
-@_admin_options
+@admin_options
 def edge_reload(url: str | None, as_json: bool) -> None:
     """Have a running edge read its settings and keys again; it keeps the old ones if the new are bad."""
-    found = _order("POST", "/reload", url)
+    found = order_edge("POST", "/reload", url)
     later = found.get("restart_needed", [])
     if as_json:
         click.echo(json.dumps(found))
@@ -95,10 +95,10 @@ def edge_reload(url: str | None, as_json: bool) -> None:
 
 
 @edge.command("restart")
-@_admin_options
+@admin_options
 def edge_restart(url: str | None, as_json: bool) -> None:
     """Replace a running edge's worker processes one by one; no request is lost."""
-    found = _order("POST", "/restart", url)
+    found = order_edge("POST", "/restart", url)
     click.echo(json.dumps(found) if as_json else "restarted")
 
 
@@ -113,7 +113,7 @@ def cache() -> None:
 @click.option("--tag", help="Everything that its origin gave this tag.")
 @click.option("--all", "everything", is_flag=True, help="Everything.")
 @click.option("--soft", is_flag=True, help="Keep the files, but ask the origin before using them.")
-@_admin_options
+@admin_options
 def cache_purge(
     address: str | None,
     prefix: str | None,
@@ -143,7 +143,7 @@ def cache_purge(
     body: dict[str, Any] = {"kind": kind, "soft": soft}
     if kind != "all":
         body["value"] = value
-    found = _order("POST", "/cache/purge", url, body)
+    found = order_edge("POST", "/cache/purge", url, body)
     missed, others = found.get("missed", []), found.get("other_edges")
     if as_json:
         click.echo(json.dumps(found))
@@ -159,10 +159,10 @@ def cache_purge(
 
 
 @cache.command("stats")
-@_admin_options
+@admin_options
 def cache_stats(url: str | None, as_json: bool) -> None:
     """Show what a running edge keeps."""
-    found = _order("GET", "/cache/stats", url)
+    found = order_edge("GET", "/cache/stats", url)
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -182,9 +182,10 @@ def _lines(values: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
     return lines
 
 
-def _order(
+def order_edge(
     method: str, path: str, url: str | None, body: dict[str, Any] | None = None
 ) -> dict[str, Any]:
+    """What a running edge answers to an order; ends the command with one line if it cannot be given."""
     return run_command(order(settings_for("edge"), method, path, edge=url, body=body))
 
 

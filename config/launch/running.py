@@ -16,7 +16,7 @@ from config.launch.edge_client import EdgeRefused
 from config.launch.embedded.postgres import NoPostgres
 from config.launch.embedded.privileges import NoOtherUser
 from config.launch.embedded.valkey import NoRedisServer
-from config.launch.tokens import NotAToken
+from config.launch.tokens.errors import NotAToken
 from config.runtime.logging import setup_logging
 from config.runtime.processes import ProgramFailed, WrongUse
 from config.settings.load import Settings, settings_or_exit

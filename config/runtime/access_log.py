@@ -17,6 +17,8 @@ log = get_logger("access")
 
 # Handlers may put further fields of a request's log line here.
 FACTS: web.RequestKey[dict[str, Any]] = web.RequestKey("access_log_facts", dict)
+# Who asks, set where that may not be the connection's peer; empty if it is not known.
+CLIENT: web.RequestKey[str] = web.RequestKey("access_log_client", str)
 # Set on requests that nobody wants to read about, such as a balancer's questions for health.
 UNLOGGED: web.RequestKey[bool] = web.RequestKey("access_log_unlogged", bool)
 
@@ -33,7 +35,7 @@ class JsonAccessLog(AbstractAccessLogger):
         if isinstance(request, web.Request) and UNLOGGED in request:
             return
         _write(
-            client=request.remote,
+            client=_client(request),
             method=request.method,
             path=request.raw_path,
             status=response.status,
@@ -74,6 +76,10 @@ def _write(*, client: str | None, path: str, agent: str, **fields: Any) -> None:
     )
 
 
+def _client(request: web.BaseRequest) -> str | None:
+    return request.get(CLIENT, request.remote) if isinstance(request, web.Request) else None
+
+
 def _facts(request: web.BaseRequest) -> Mapping[str, Any]:
     return request.get(FACTS, {}) if isinstance(request, web.Request) else {}
 
@@ -85,4 +91,6 @@ def _network_of(address: str | None) -> str:
         ip = ipaddress.ip_address(address or "")
     except ValueError:
         return ""
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or ip
     return str(ipaddress.ip_network(f"{ip}/{24 if ip.version == 4 else 48}", strict=False))

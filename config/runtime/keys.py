@@ -2,119 +2,181 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from jwt import PyJWK
-from jwt.algorithms import OKPAlgorithm
 
 from config.contracts.tokens import ALGORITHMS, PlaybackClaims
-from config.runtime.processes import WrongUse
+from config.runtime.jwk import (
+    BadKeys,
+    Key,
+    NotUnderstood,
+    has_secret_parts,
+    new_jwk,
+    read_key,
+)
+from config.runtime.key_files import Content, locked, read_file, require_owner_only, write_file
 
-_KEY_TYPES = {"EdDSA": "OKP", "ES256": "EC", "HS256": "oct"}
-_MAX_FILE_BYTES = 256 * 1024
+__all__ = ["BadKeys", "Key", "KeySet", "make_key_file", "parse_document"]
 
-
-class BadKeys(WrongUse):
-    """The key file cannot be used; the message says why, without showing a key."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """One key, usable only with the algorithm it was made for."""
-
-    key_id: str
-    algorithm: str
-    verifying: Any
-    signing: Any | None  # None for a public key
+_MOST_KEYS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """Every key by its id; the first one with a private part signs."""
+    """Every key by its id."""
 
-    keys: dict[str, Key]
+    keys: Mapping[str, Key]
 
     @classmethod
-    def read(cls, path: Path) -> KeySet:
-        """Read a JWK Set file, or raise ``BadKeys``."""
-        try:
-            if path.stat().st_size > _MAX_FILE_BYTES:
-                raise BadKeys(f"{path}: larger than {_MAX_FILE_BYTES} bytes")
-            document = json.loads(path.read_text())
-        except (OSError, ValueError, RecursionError) as error:
-            raise BadKeys(f"{path}: {error}") from error
-        if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
-            raise BadKeys(f"{path}: not a JWK Set")
-        keys = [_read_key(item, path) for item in document["keys"]]
+    def read(cls, path: Path, *, now: float | None = None) -> KeySet:
+        """The keys of a JWK Set file that have not ended, or ``BadKeys``."""
+        return cls.in_file(read_file(path), path, now=now)
+
+    @classmethod
+    def in_file(cls, content: Content, path: Path, *, now: float | None = None) -> KeySet:
+        """The keys of a JWK Set file that has been read already."""
+        found = cls.parse(content.data, source=str(path))
+        if any(key.is_secret for key in found.keys.values()):
+            require_owner_only(content, path)
+        return found.at(time.time() if now is None else now)
+
+    @classmethod
+    def parse(cls, data: bytes, *, source: str, foreign: bool = False) -> KeySet:
+        """The keys in the text of a JWK Set, or ``BadKeys``."""
+        return cls.of(parse_document(data, source=source), source=source, foreign=foreign)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], *, source: str, foreign: bool = False) -> KeySet:
+        """The keys of a JWK Set, or ``BadKeys``.
+
+        In a ``foreign`` set, which somebody else publishes, kinds of keys that are not used here are passed over (RFC
+        7517 section 5), and there must be no secret.
+        """
+        items = document.get("keys")
+        if not isinstance(items, list):
+            raise BadKeys(f"{source}: not a JWK Set")
+        if len(items) > _MOST_KEYS:
+            raise BadKeys(f"{source}: more than {_MOST_KEYS} keys")
+        keys: dict[str, Key] = {}
+        for item in items:
+            if foreign and isinstance(item, dict) and has_secret_parts(item):
+                raise BadKeys(f"{source}: shows a private key or a secret")
+            try:
+                key = read_key(item)
+                keys[key.key_id] = _joined(keys[key.key_id], key) if key.key_id in keys else key
+            except NotUnderstood as error:
+                if not foreign:
+                    raise BadKeys(f"{source}: {error}") from error.__cause__
+            except BadKeys as error:
+                raise BadKeys(f"{source}: {error}") from error.__cause__
         if not keys:
-            raise BadKeys(f"{path}: no keys")
-        if len({key.key_id for key in keys}) != len(keys):
-            raise BadKeys(f"{path}: a kid stands twice")
-        return cls({key.key_id: key for key in keys})
+            raise BadKeys(f"{source}: no keys")
+        return cls(keys)
+
+    def to_verify(self, key_id: str) -> Key | None:
+        """The key of this name, if it may verify signatures."""
+        key = self.keys.get(key_id)
+        return key if key is not None and key.use == "sig" and key.verifying is not None else None
+
+    def to_decrypt(self, key_id: str) -> Key | None:
+        """The key of this name, if it is for decrypting."""
+        key = self.keys.get(key_id)
+        return key if key is not None and key.content_key is not None else None
+
+    def to_sign(self, key_id: str) -> Key | None:
+        """The key of this name, if it can sign; whether its time has come is not looked at."""
+        key = self.keys.get(key_id)
+        return key if key is not None and key.signing is not None else None
+
+    def signing_key(
+        self, *, now: float | None = None, algorithms: Collection[str] = ALGORITHMS
+    ) -> Key:
+        """Of the keys that sign at ``now`` the one that began last; of several, that which stands first."""
+        instant = time.time() if now is None else now
+        able = [
+            key
+            for key in self.keys.values()
+            if key.signing is not None and key.algorithm in algorithms
+        ]
+        if not able:
+            raise BadKeys("the key file holds no private key")
+        active = [key for key in able if key.not_before <= instant and key.holds_at(instant)]
+        if not active:
+            raise BadKeys(
+                "no private key of the key file signs now: none has begun, or all have ended"
+            )
+        return max(active, key=lambda key: key.not_before)
 
     def sign(self, claims: PlaybackClaims) -> str:
-        """The compact JWS (RFC 7515) of these claims."""
-        for key in self.keys.values():
-            if key.signing is not None:
-                headers = {"kid": key.key_id}
-                return jwt.encode(
-                    claims.to_json(), key.signing, algorithm=key.algorithm, headers=headers
-                )
-        raise BadKeys("the key file holds no private key")
+        """The compact JWS (RFC 7515) of these claims, by the key that signs when they are issued."""
+        key = self.signing_key(now=claims.issued_at)
+        private: Any = key.signing
+        return jwt.encode(
+            claims.to_json(), private, algorithm=key.algorithm, headers={"kid": key.key_id}
+        )
+
+    def at(self, now: float) -> KeySet:
+        """The keys that have not ended at ``now``."""
+        if all(key.holds_at(now) for key in self.keys.values()):
+            return self
+        return KeySet({name: key for name, key in self.keys.items() if key.holds_at(now)})
+
+    def next_end(self) -> float:
+        """When the first of them ends, in seconds since the epoch."""
+        ends = (key.expires_at for key in self.keys.values() if key.expires_at is not None)
+        return min(ends, default=float("inf"))
+
+    def public(self) -> dict[str, Any]:
+        """A JWK Set of what everybody may see."""
+        shown = (key.public_jwk() for key in self.keys.values())
+        return {"keys": [jwk for jwk in shown if jwk is not None]}
+
+
+def parse_document(data: bytes, *, source: str) -> dict[str, Any]:
+    """A JSON object in which no name stands twice (RFC 7517 section 4), or ``BadKeys``."""
+    try:
+        document = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse)
+    except RecursionError:
+        raise BadKeys(f"{source}: nested too deeply") from None
+    except ValueError as error:
+        raise BadKeys(f"{source}: not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise BadKeys(f"{source}: not a JWK Set")
+    return document
 
 
 def make_key_file(path: Path) -> None:
     """Write a JWK Set with one new Ed25519 key, readable by its owner only; keeps a file that is there."""
     if path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    jwk: dict[str, Any] = OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate(), as_dict=True)
-    now = time.strftime("%Y%m%d", time.gmtime())
-    jwk |= {"kid": f"{now}-{secrets.token_hex(4)}", "alg": "EdDSA", "use": "sig"}
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            json.dump({"keys": [jwk]}, file)
-        # Unlike a rename, a link replaces nothing: of two processes that start at once one wins, and both use its key.
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(temporary)
-    finally:
-        temporary.unlink()
+    with locked(path) as file:
+        if (
+            not file.exists()
+        ):  # of two processes that start at once one makes the key, and both use it
+            write_file(file, json.dumps({"keys": [new_jwk("EdDSA")]}).encode())
 
 
-def _read_key(item: Any, path: Path) -> Key:
-    if not isinstance(item, dict):
-        raise BadKeys(f"{path}: a key is not an object")
-    key_id, algorithm = item.get("kid"), item.get("alg")
-    if not isinstance(key_id, str) or not 0 < len(key_id) <= 64:
-        raise BadKeys(f"{path}: a key has no kid of 1 to 64 characters")
-    if algorithm not in ALGORITHMS or item.get("kty") != _KEY_TYPES[algorithm]:
-        raise BadKeys(f"{path}: key {key_id}: alg and kty are not one of {', '.join(ALGORITHMS)}")
-    if item.get("use", "sig") != "sig":
-        raise BadKeys(f"{path}: key {key_id}: not a signing key")
-    try:
-        key = PyJWK(item, algorithm).key
-    except jwt.PyJWTError as error:
-        raise BadKeys(f"{path}: key {key_id}: {error}") from error
-    except (KeyError, TypeError, ValueError):  # PyJWT does not check that every part is there
-        raise BadKeys(f"{path}: key {key_id}: a part is missing or damaged") from None
-    if algorithm == "HS256":
-        # RFC 7518 section 3.2: at least as long as the hash.
-        if len(key) < 32:
-            raise BadKeys(f"{path}: key {key_id}: shorter than 32 bytes")
-        return Key(key_id=key_id, algorithm=algorithm, verifying=key, signing=key)
-    private = "d" in item
-    verifying = key.public_key() if private else key
-    return Key(
-        key_id=key_id, algorithm=algorithm, verifying=verifying, signing=key if private else None
-    )
+def _joined(first: Key, second: Key) -> Key:
+    """A public and a private form of the same key are one key, as in RFC 9246 Appendix A; other twins are refused."""
+    one, other = first.public_jwk(), second.public_jwk()
+    twins = one is not None and one == other
+    if not twins or (first.signing is None) == (second.signing is None):
+        raise BadKeys(f"the kid {first.key_id} stands twice")
+    return replace(first, signing=first.signing or second.signing)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a name stands twice in an object")
+    return result
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -8,9 +8,10 @@ import queue
 import re
 import sys
 import threading
+from collections.abc import Iterable
 from contextvars import ContextVar
 from logging.handlers import QueueHandler
-from typing import Any, TextIO, cast
+from typing import Any, NamedTuple, TextIO, cast
 
 import structlog
 from prometheus_client import Counter
@@ -30,23 +31,86 @@ _LAST_LINES_SECONDS = 2.0
 
 _IDS = {"request_id": REQUEST_ID, "session_id": SESSION_ID, "job_id": JOB_ID}
 
-# Tokens: in a path, in a query, as a Bearer header, of a login; and passwords in URLs.
-_SECRETS = re.compile(
-    r"(/t/)[^/\s\"']+"
-    r"|((?:token|access_token|URISigningPackage)=)[^&\s\"']+"
-    r"|(Bearer\s+)\S+"
-    r"|(\w+://[^:/@\s]*:)[^@\s]+(?=@)"
-    r"|()eyJ[\w-]+\.[\w-]+\.[\w-]+"
-    r"|(cat_)[\w-]{16,}"
+# Parameters, cookies and fields that hold a token or a signature.
+_NAMES = (
+    "token",
+    "access_token",
+    "kawa_token",
+    "URISigningPackage",
+    "CTA-Common-Access-Token",
+    "CAT",
+    "__token__",
+    "hdnts",
+    "hdnea",
+    "hdntl",
+    "TokenCookie",
+    "md5",
+    "S",  # of url_sig
+    "(?:CloudFront-|X-Amz-)?(?:Policy|Signature|Key-Pair-Id|Credential|Security-Token)",
 )
 HIDDEN = "***"
 
 
+class _Hidden(NamedTuple):
+    """What is hidden; the pattern's groups stay, and text with none of the marks is not searched."""
+
+    marks: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+    def in_text(self, text: str) -> str:
+        """The text without it."""
+        if not any(mark in text for mark in self.marks):
+            return text
+        return self.pattern.sub(
+            lambda match: (match[match.lastindex] if match.lastindex else "") + HIDDEN, text
+        )
+
+
+def _named(names: Iterable[str]) -> _Hidden:
+    either = f"(?<![\\w.-])(?:{'|'.join(names)})"
+    return _Hidden(
+        ("=", ":"),
+        re.compile(
+            # As a path segment or a parameter of one; else up to what ends it in a query, a cookie or a field.
+            rf"((?<=[/;]){either}=)[^/;?&\s\"']+"
+            rf"|({either}=)[^&;\s\"']+"
+            rf"|({either}[\"']?:\s*[\"']?)[\w~.*=!%+/-]{{16,}}"
+            r"|((?<![A-Za-z])hmac=)[0-9A-Fa-f]+"
+        ),
+    )
+
+
+_ALWAYS = (
+    _Hidden(("/t/",), re.compile(r"(/t/)[^/\s\"']+")),
+    _Hidden(("earer",), re.compile(r"([Bb]earer\s+)\S+")),
+    _Hidden(("://",), re.compile(r"(\w+://[^:/@\s]*:)[^@\s]+(?=@)")),
+    # By themselves: JWTs of three or five parts, CWTs in COSE (RFC 9052: tags 17 and 18; 61 around them), signed links.
+    _Hidden(("eyJ",), re.compile(r"eyJ[\w-]*(?:\.[\w-]*){2,4}(?:~[\w-]+)?")),
+    _Hidden(
+        ("2D3R", "2D3S", "0YR", "0oR"),
+        re.compile(r"\b(?:2D3[RS]h|0[Yo]R)[\w-]{40,}(?:~[\w-]+)?"),
+    ),
+    _Hidden(("l.",), re.compile(r"\bl\.[\w-]{20,}(?:~[\w-]+)?")),
+    _Hidden(("cat_",), re.compile(r"(cat_)[\w-]{16,}")),
+)
+_by_name: tuple[_Hidden, ...] = (_named(_NAMES),)
+
+
+def also_hide(*, names: Iterable[str] = (), segments: Iterable[str] = ()) -> None:
+    """Have these hidden too: parameters and cookies by name, and path segments by a pattern of what they are.
+
+    They take the place of those that were said before.
+    """
+    global _by_name
+    looks = [_Hidden(("/",), re.compile(rf"(/){segment}(?=/)")) for segment in segments]
+    _by_name = (_named((*_NAMES, *map(re.escape, names))), *looks)
+
+
 def hide_secrets(text: str) -> str:
     """``text`` with every token and every password of a URL replaced."""
-    return _SECRETS.sub(
-        lambda match: (match[match.lastindex] if match.lastindex else "") + HIDDEN, text
-    )
+    for hidden in (*_by_name, *_ALWAYS):
+        text = hidden.in_text(text)
+    return text
 
 
 def setup_logging(settings: LogSettings, *, program: str) -> None:
@@ -71,7 +135,7 @@ def setup_logging(settings: LogSettings, *, program: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _named(program),
+                _of_program(program),
                 structlog.processors.format_exc_info,
                 _hide,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
@@ -149,7 +213,7 @@ def _add_ids(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-def _named(program: str) -> structlog.typing.Processor:
+def _of_program(program: str) -> structlog.typing.Processor:
     def add(_logger: Any, _method: str, event: EventDict) -> EventDict:
         event["program"] = program
         return event

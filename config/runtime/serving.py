@@ -62,8 +62,9 @@ def listening_socket(
 ) -> socket.socket:
     """A bound and listening TCP socket, or ``CannotListen``."""
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock: socket.socket | None = None
     try:
+        sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -73,7 +74,8 @@ def listening_socket(
         sock.listen(backlog)
         sock.setblocking(False)
     except OSError as error:
-        sock.close()
+        if sock is not None:
+            sock.close()
         raise CannotListen(
             f"cannot listen on {listen.host}:{listen.port}: {error.strerror}"
         ) from error

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from pydantic import Field, SecretStr
 
 from config.contracts.paths import MEDIA_FOLDER, MEDIA_ORIGIN
 from config.settings.cache import CacheSettings
+from config.settings.geo import GeoSettings
 from config.settings.origins import (
     DnsSettings,
     OriginName,
@@ -76,6 +78,16 @@ class EdgeSettings(Section):
     http: HttpLimits = Field(
         default=HttpLimits(), description="What the public listener accepts from a client."
     )
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=(),
+        description="Addresses of balancers and CDNs in front of the edge, which say in forwarded_field who asks them; "
+        "nobody else is believed. Never a network that viewers are in.",
+    )
+    forwarded_field: Literal["x-forwarded-for", "forwarded"] = Field(
+        default="x-forwarded-for",
+        description="The field in which trusted_proxies name the viewer (RFC 7239 is Forwarded); the other is ignored.",
+    )
+    geo: GeoSettings = Field(default=GeoSettings(), description="Where viewers are.")
     write_timeout: timedelta = Field(
         default=timedelta(seconds=30),
         gt=timedelta(0),
@@ -127,10 +139,15 @@ class EdgeSettings(Section):
         ge=timedelta(0),
         description="How long the last good manifest is served while its origin fails.",
     )
-    entry: Literal["redirect", "in-place"] = Field(
+    entry: Literal["redirect", "in-place", "cookie"] = Field(
         default="redirect",
         description="A manifest asked for with a token outside the path: send the player to the path form, "
-        "or put the token into the query of every URI (for players that cannot follow).",
+        "put the token into the query of every URI (for players that cannot follow), or set it as a cookie.",
+    )
+    page_origins: tuple[str, ...] = Field(
+        default=(),
+        description="Origins of pages (scheme://host[:port]) whose players may send cookies here; every page may play "
+        "without.",
     )
     manifest_max_age: timedelta = Field(
         default=timedelta(seconds=2),

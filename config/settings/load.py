@@ -95,6 +95,12 @@ class Settings(BaseSettings):
         return self.tokens.keys_file or self.var_dir / "secrets" / "keys.json"
 
     @property
+    def secrets_dir(self) -> Path | None:
+        """The folder whose files are settings."""
+        folder = os.environ.get(PREFIX + "SECRETS_DIR")
+        return Path(folder) if folder else None
+
+    @property
     def upload_folder(self) -> Path:
         """Where unfinished uploads are kept."""
         return self.catalog.upload_folder or self.var_dir / "uploads"
@@ -174,6 +180,8 @@ def _names(loc: tuple[int | str, ...]) -> list[str]:
     names = [str(part) for part in loc if part != "[key]"]
     if names[:2] == ["edge", "origins"]:
         del names[3:4]  # the origin's kind, which pydantic puts after its name
+        if names[3:4] == ["content_keys"]:
+            del names[4:5]  # and theirs
     return names
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, StringConstraints, model_validator
 
+from config.settings.content_keys import ContentKeysField
 from config.settings.shared import Section
 
 OriginName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
@@ -39,6 +40,7 @@ class StorageOrigin(Section):
         ge=timedelta(0),
         description="How long a file of this machine is served before it is looked at again.",
     )
+    content_keys: ContentKeysField = None
 
 
 class FolderOrigin(Section):
@@ -52,6 +54,7 @@ class FolderOrigin(Section):
         ge=timedelta(0),
         description="How long a file of this machine is served before it is looked at again.",
     )
+    content_keys: ContentKeysField = None
 
 
 class Pooled(Section):
@@ -63,6 +66,7 @@ class Pooled(Section):
         description="Its names may lead to private and loopback addresses; otherwise only an address or localhost "
         "written in the URL itself may.",
     )
+    content_keys: ContentKeysField = None
     ca_file: Path | None = Field(
         default=None,
         description="PEM file of the authorities that its certificate is checked by; empty means the system's.",

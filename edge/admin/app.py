@@ -15,11 +15,13 @@ from edge.admin.access import refusal_of
 from edge.admin.feed import PurgeFeed
 from edge.admin.names import named_as_kept
 from edge.admin.purges import Purges
+from edge.admin.revoking import Revoking
 from edge.admin.workers import Workers, summed
 from edge.cache.tiers.purge import Purge
-from edge.errors import BadPurge
+from edge.errors import EdgeError
 from edge.processes.fleet import Fleet
 from edge.processes.reload import Busy, NotReloaded, Reloader
+from edge.tokens.revocation.control import RevocationControl
 
 log = get_logger(__name__)
 
@@ -34,6 +36,7 @@ class Parts:
     fleet: Fleet
     workers: Workers
     purges: Purges
+    revocations: RevocationControl
     reloader: Reloader
     feed: PurgeFeed | None
 
@@ -42,11 +45,15 @@ def edge_admin_app(parts: Parts) -> web.Application:
     """Health and metrics for whoever reaches the listener; the rest for those whom ``refusal_of`` lets in."""
     app = admin_app(parts.readiness)
     actions = _Actions(parts)
+    revoking = Revoking(parts.revocations)
     app.add_routes(
         [
             web.get("/healthz", actions.health),
             web.get("/cache/stats", _guarded(parts, actions.stats)),
             web.post("/cache/purge", _guarded(parts, actions.purge)),
+            web.post("/revoke", _guarded(parts, revoking.revoke)),
+            web.post("/unrevoke", _guarded(parts, revoking.unrevoke)),
+            web.get("/revocations", _guarded(parts, revoking.list)),
             web.post("/reload", _guarded(parts, actions.reload)),
             web.post("/restart", _guarded(parts, actions.restart)),
         ]
@@ -88,6 +95,7 @@ class _Actions:
                     else None,
                 }
             )
+            answer["revocations"] = parts.revocations.health()
         return web.json_response(answer, status=503 if failing else 200)
 
     async def stats(self, _request: web.Request) -> web.Response:
@@ -98,11 +106,8 @@ class _Actions:
         return web.json_response(body)
 
     async def purge(self, request: web.Request) -> web.Response:
-        try:
-            asked = Purge.parse(await request.read())
-            purge = named_as_kept(asked, self._parts.fleet.checked.settings.edge)
-        except BadPurge as error:
-            return _refused(400, error.code, str(error))
+        asked = Purge.parse(await request.read())
+        purge = named_as_kept(asked, self._parts.fleet.checked.settings.edge)
         done = await self._parts.purges.do(purge)
         body = {
             "kind": purge.kind,
@@ -134,6 +139,8 @@ def _guarded(parts: Parts, handler: Handler) -> Handler:
             return _refused(401 if token is not None else 403, "not-allowed", reason)
         try:
             return await handler(request)
+        except EdgeError as error:
+            return _refused(error.status, error.code, str(error))
         except Busy as error:
             return _refused(409, "busy", str(error))
         except NotReloaded as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from config.settings.edge import EdgeSettings
@@ -9,6 +10,9 @@ from config.settings.origins import HttpOrigin
 from edge.cache.tiers.purge import Purge
 from edge.errors import BadPath, BadPurge
 from edge.origin.carried.names import MARK, kept_as, read_name
+from edge.query import without_tokens
+
+_PACKAGE = re.compile(r";URISigningPackage=[^;/?]*")
 
 
 def named_as_kept(purge: Purge, edge: EdgeSettings) -> Purge:
@@ -34,6 +38,7 @@ def _name_of(value: str, edge: EdgeSettings) -> str:
         split = urlsplit(value)
         value = split.path + (f"?{split.query}" if split.query else "")
     path = value.removeprefix("/")
+    path = _without_tokens(path)
     if path.startswith("t/") and path.count("/") >= 2:  # a viewer's URL: the token names no file
         path = path.split("/", 2)[2]
     if path.startswith("f/") and path.count("/") >= 2:
@@ -47,6 +52,14 @@ def _name_of(value: str, edge: EdgeSettings) -> str:
         return f"{edge.root_origin}/{path}"
     known = ", ".join(sorted(edge.all_origins))
     raise BadPurge(f"the path begins with none of the origins {known}")
+
+
+def _without_tokens(path: str) -> str:
+    """A viewer's path without the parameters that only ever hold a token."""
+    path, mark, query = _PACKAGE.sub("", path).partition("?")
+    if not path.startswith(f"{MARK}/"):  # there a token stands behind what is another server's
+        query = without_tokens(query)
+    return path + mark + query if query else path
 
 
 def _carried(path: str) -> str:

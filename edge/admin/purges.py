@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from config.runtime.logging import get_logger
 from edge import metrics
-from edge.admin.feed import PurgeFeed, Sent
+from edge.admin.feed import PurgeFeed
 from edge.admin.workers import Workers
 from edge.cache.tiers.purge import Purge
+from edge.feed import Sent
 from edge.peers.peers import PeerUnavailable
 from edge.processes.worker import Worker
 

@@ -28,7 +28,7 @@ class Workers:
         self, method: str, path: str, data: bytes | None = None
     ) -> dict[Worker, dict[str, Any] | None]:
         """The answer of each worker; None from one that could not be asked though it serves."""
-        await self._forget_ended()
+        await self.forget_ended()
         workers = self._fleet.workers
         answers = await asyncio.gather(*(self._try(w, method, path, data) for w in workers))
         pairs = zip(workers, answers, strict=True)
@@ -52,6 +52,12 @@ class Workers:
             found = json.loads(body)
             return found if isinstance(found, dict) else {}
 
+    async def forget_ended(self) -> None:
+        """Close the lines to those who ask for nothing any more."""
+        paths = {worker.handover.peer_socket for worker in self._fleet.workers}
+        for line in [self._lines.pop(path) for path in self._lines.keys() - paths]:
+            await line.close()
+
     async def close(self) -> None:
         """Close every line."""
         for line in self._lines.values():
@@ -65,11 +71,6 @@ class Workers:
             return await self.ask(worker, method, path, data)
         except PeerUnavailable:
             return None
-
-    async def _forget_ended(self) -> None:
-        paths = {worker.handover.peer_socket for worker in self._fleet.workers}
-        for path in self._lines.keys() - paths:
-            await self._lines.pop(path).close()
 
 
 @asynccontextmanager

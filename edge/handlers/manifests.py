@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from functools import lru_cache
-
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
@@ -13,11 +10,10 @@ from edge import keys, metrics
 from edge.cache.manifests import Recipe, Wanted
 from edge.cache.policy.validation import Outcome, viewer_outcome
 from edge.cache.sources import Source
-from edge.errors import BadFilter, BadPath, TokenBadClaims
+from edge.errors import BadPath
+from edge.handlers.filtering import filter_of, limits_of
+from edge.handlers.moving import to_path_form
 from edge.lane.ready import lend
-from edge.manifests.errors import BadFilter as BadFilterText
-from edge.manifests.filters.filter import Filter, combine, from_grant
-from edge.manifests.filters.grammar import parse_filter, parse_query
 from edge.query import Query
 from edge.target import Target
 from edge.tokens.transport import CarriedToken
@@ -32,13 +28,14 @@ async def manifest(
     wanted: Wanted,
     carried: CarriedToken | None,
     grant: Grant | None,
+    by_cookie: bool,
 ) -> web.Response:
-    """A playlist, an MPD, a steering manifest or an asset list."""
+    """A playlist, an MPD, a steering manifest or an asset list; ``by_cookie``: what it leads to needs no token."""
     settings = request.app[keys.SETTINGS]
-    chosen = filter_of(target.filter or "", query.filters, _limits_of(grant))
-    moved = carried is not None and not carried.in_path
-    if moved and settings.entry == "redirect" and carried is not None:
-        return _to_path_form(carried, target, query)
+    chosen = filter_of(target.filter or "", query.filters, limits_of(grant))
+    moved = carried is not None and not carried.in_path and not by_cookie
+    if moved and settings.entry != "in-place" and carried is not None:
+        return to_path_form(carried.text, target, query)
     recipe = Recipe(filter=chosen, skip=query.skip, patch=query.patch, in_path=not moved)
     form, fresh_seconds, source = await request.app[keys.MANIFESTS].form(wanted, recipe)
     public, longest = wanted.origin.public, settings.manifest_max_age.total_seconds()
@@ -47,7 +44,7 @@ async def manifest(
     }
     if form.given_up:
         headers[GIVEN_UP] = ", ".join(form.given_up)
-    if form.whole or moved:
+    if form.whole or moved or by_cookie:
         # One viewer's own bytes: nothing that another request could be compared with.
         headers[hdrs.CACHE_CONTROL] = "private, no-store"
         headers[hdrs.CONTENT_TYPE] = form.content_type
@@ -58,7 +55,7 @@ async def manifest(
             raise BadPath from error
         return _counted(body, headers)
     body, described = form.chosen(request.headers)
-    fresh_until = time.time() + fresh_seconds
+    fresh_until = request.app[keys.CLOCK]() + fresh_seconds
     if grant is not None or public:
         lend(
             request,
@@ -118,58 +115,3 @@ def _public(request: web.Request, target: Target) -> str:
 def _cache_control(seconds: float, *, public: bool) -> str:
     # The URL of a protected manifest holds a token: a shared cache downstream must not keep it.
     return f"{'public' if public else 'private'}, max-age={int(seconds)}"
-
-
-def _to_path_form(carried: CarriedToken, target: Target, query: Query) -> web.Response:
-    """Send the player to where relative URIs inherit the token."""
-    words = target.filter or ""
-    if query.filters:
-        words = str(filter_of(words, query.filters, None) or "")
-    rest = "&".join(part for part in (query.rest, query.directives) if part)
-    return web.Response(
-        status=302,
-        headers={
-            hdrs.LOCATION: f"/t/{carried.text}"
-            + (f"/f/{words}" if words else "")
-            + target.scope
-            + (f"?{rest}" if rest else ""),
-            hdrs.CACHE_CONTROL: "no-store",
-        },
-    )
-
-
-def _limits_of(grant: Grant | None) -> Filter | None:
-    if grant is None:
-        return None
-    try:
-        return _limits(grant.max_height, grant.max_bitrate, grant.languages)
-    except BadFilterText as error:
-        raise TokenBadClaims(str(error)) from error
-
-
-@lru_cache(maxsize=4096)
-def _limits(
-    max_height: int | None, max_bitrate: int | None, languages: tuple[str, ...]
-) -> Filter | None:
-    if max_height is None and max_bitrate is None and not languages:
-        return None
-    return from_grant(max_height=max_height, max_bitrate=max_bitrate, languages=languages)
-
-
-@lru_cache(maxsize=4096)
-def filter_of(
-    words: str, query: tuple[tuple[str, str], ...], limits: Filter | None
-) -> Filter | None:
-    """The filter of a path, a query and a grant together; ``BadFilter`` names what is wrong with it."""
-    try:
-        parts = [parse_filter(words)] if words else []
-        if query:
-            parts.append(parse_query(query))
-        if limits is not None:
-            parts.append(limits)
-        result = None
-        for part in parts:
-            result = part if result is None else combine(result, part)
-    except BadFilterText as error:
-        raise BadFilter(str(error)) from error
-    return result or None

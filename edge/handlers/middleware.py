@@ -9,11 +9,20 @@ import uuid
 from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
+from multidict import CIMultiDict
 
-from config.runtime.access_log import FACTS
+from config.runtime.access_log import CLIENT, FACTS
 from config.runtime.logging import REQUEST_ID, SESSION_ID, get_logger
 from edge import keys, metrics
-from edge.errors import EdgeError, MethodNotAllowed, NotFound, VersionNotSupported
+from edge.errors import (
+    EdgeError,
+    MethodNotAllowed,
+    NotAllowed,
+    NotFound,
+    TokenMissing,
+    VersionNotSupported,
+)
+from edge.handlers.client import address_of
 from edge.handlers.proxy import is_proxied, proxy
 from edge.handlers.strict import METHODS, refusal_of
 from edge.lane.lane import LANE
@@ -44,6 +53,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     REQUEST_ID.set(request_id)
     SESSION_ID.set("")
     request[FACTS] = {"request_id": request_id}
+    address = address_of(request)
+    request[CLIENT] = "" if address is None else str(address)
     request[keys.ROUTE] = "none"
     started = time.perf_counter()
     status_class = "aborted"
@@ -87,8 +98,16 @@ def refusal_response(request: web.Request, error: EdgeError) -> web.Response:
     request[FACTS]["refusal"] = error.code
     if error.__cause__ is not None and error.status >= 500:
         log.warning("origin failed", code=error.code, cause=str(error.__cause__))
+    instead = request.get(keys.INSTEAD)
+    if instead is not None:
+        headers = CIMultiDict(instead.headers)
+        headers[hdrs.CACHE_CONTROL] = "no-store"
+        return web.Response(status=instead.status, headers=headers)
+    # Whoever tries tokens out learns nothing from the answer; the cause is counted and logged.
+    is_alike = isinstance(error, NotAllowed) and not isinstance(error, TokenMissing)
+    shown = NotAllowed() if is_alike else error
     response = web.json_response(
-        {"error": error.code, "message": str(error)},
+        {"error": shown.code, "message": str(shown)},
         status=error.status,
         headers={"Cache-Control": "no-store"},
     )
@@ -109,10 +128,28 @@ async def add_common_headers(request: web.Request, response: web.StreamResponse)
     if request.get(keys.ROUTE) != "proxy":
         response.headers.update(COMMON_HEADERS)
         response.headers.pop(hdrs.SERVER, None)
+        _allow_cookies(request, response)
+    is_own = keys.GIVEN in request and response.status < 400
+    if is_own:
+        # One viewer's next token: nobody keeps it, and nobody else is given it.
+        response.headers.add(*request[keys.GIVEN])
+        response.headers[hdrs.CACHE_CONTROL] = "private, no-store"
     if FACTS in request:
         # A plain answer carries no id: its bytes are the same for everybody.
         request_id = request[FACTS]["request_id"]
         if response.status >= 400 or request.headers.get("X-Request-Id") == request_id:
             response.headers["X-Request-Id"] = request_id
-    if LANE in request.app:
+    if LANE in request.app and not is_own:
         request.app[LANE].answers.complete(request, response)
+
+
+def _allow_cookies(request: web.Request, response: web.StreamResponse) -> None:
+    """Let pages that the settings name play with cookies: never every page (Fetch standard, section 3.3.5)."""
+    page_origins = request.app[keys.SETTINGS].page_origins
+    if not page_origins:
+        return
+    response.headers.add(hdrs.VARY, hdrs.ORIGIN)
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin in page_origins:
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"

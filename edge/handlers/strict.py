@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
+from edge.content_keys.names import is_license
 from edge.errors import BadRequest, EdgeError, MethodNotAllowed, VersionNotSupported
 
 METHODS = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)
@@ -31,6 +32,8 @@ def refusal_of(request: web.Request, *, any_method: bool = False) -> EdgeError |
 
     ``any_method`` is for a plain proxy: every method but two, and bodies whose end is beyond doubt.
     """
+    # The one body that is read here: a ClearKey licence request.
+    any_method = any_method or (request.method == hdrs.METH_POST and is_license(request.raw_path))
     if request.version not in (HttpVersion10, HttpVersion11):
         return VersionNotSupported()
     if request.method in _NEVER if any_method else request.method not in METHODS:

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     PART = "part"
     INIT = "init"
     KEY = "key"
+    LICENSE = "license"
     IMAGE = "image"
     STEERING = "steering"
     SESSION_DATA = "session-data"

@@ -1,8 +1,9 @@
 """Absolute URIs, for what players do not resolve against the document that names it.
 
-RFC 8216bis wants an interstitial's asset named by an absolute URI (appendix D.2), and players resolve a pathway's
-URIs against nothing (section 7.2). Such a URI cannot inherit a token from the document's path, so these few are
-finished for each viewer; all else in the document is the same for everybody.
+RFC 8216bis wants an interstitial's asset named by an absolute URI (appendix D.2); players resolve a pathway's URIs
+against nothing (section 7.2), and the licence server of an MPD against their own page. Such a URI cannot inherit a
+token from the document's path, so these few are finished for each viewer; all else in the document is the same for
+everybody.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from xml.sax.saxutils import escape
 
 from edge.manifests.hls.json_text import quoted
 from edge.manifests.pipeline import Format, Produced
@@ -20,10 +22,10 @@ from edge.manifests.uris import is_absolute, resolve_parts, split
 _WHOLE: Mapping[Format, frozenset[Kind]] = {
     Format.HLS: frozenset({Kind.ASSET}),
     Format.JSON: frozenset({Kind.ASSET, Kind.CHILD_PLAYLIST}),
-    Format.DASH: frozenset(),
+    Format.DASH: frozenset({Kind.LICENSE}),
 }
-# What a playlist with such a URI must have in it; hardly any has, and then nobody looks for places.
-_SIGNS = (b"X-ASSET-URI", b"X-URI")
+# What a document with such a URI must have in it; hardly any has, and then nobody looks for places.
+_SIGNS = {Format.HLS: (b"X-ASSET-URI", b"X-URI"), Format.DASH: (b"Laurl",)}
 # Nothing that would end the attribute or the string it is put into, the path itself, or begin a variable.
 _PUBLIC = re.compile(
     r"https?://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[!$->@-\[\]-z|~]*)?\Z"
@@ -32,10 +34,11 @@ _PUBLIC = re.compile(
 
 def whole_places(produced: Produced) -> tuple[Place, ...]:
     """The URIs of a document that :func:`made_whole` has to finish for each viewer."""
-    if produced.format is Format.HLS and not any(sign in produced.output for sign in _SIGNS):
+    signs = _SIGNS.get(produced.format)
+    if signs is not None and not any(sign in produced.output for sign in signs):
         return ()
     kinds = _WHOLE[produced.format]
-    return tuple(place for place in produced.places() if place.kind in kinds) if kinds else ()
+    return tuple(place for place in produced.places() if place.kind in kinds)
 
 
 def made_whole(
@@ -75,5 +78,7 @@ def _written(raw: bytes, here: str, public: str, format_: Format) -> bytes | Non
     if is_absolute(text):
         return None
     target = resolve_parts(here, split(text))
+    if format_ is Format.DASH:  # what came from the document is escaped as it must be
+        public = escape(public)
     url = public.rstrip("/") + str(target._replace(scheme=None, authority=None))
     return quoted(url)[1:-1] if format_ is Format.JSON else url.encode("utf-8", "surrogateescape")

@@ -25,6 +25,7 @@ from config.runtime.storage.folder import FolderStorage
 from edge import metrics
 from edge.cache.answers import answer
 from edge.cache.policy.dates import http_date
+from edge.content_keys.names import is_key_file, is_reserved
 from edge.errors import (
     BadPath,
     NotFound,
@@ -72,6 +73,7 @@ class FileOrigin:
     prefix: str  # '' or ending in '/'
     public: bool
     fresh_seconds: float = 2.0  # of files of this machine
+    has_content_keys: bool = False
 
     @property
     def base(self) -> str:
@@ -145,6 +147,8 @@ class FileOrigin:
                 yield chunk
 
     def _key(self, path: str) -> str:
+        if is_key_file(path) or (self.has_content_keys and is_reserved(path)):
+            raise NotFound
         try:
             return self.prefix + checked_path(path)
         except paths.BadPath as error:

@@ -14,11 +14,13 @@ from aiohttp import ClientSession
 
 from config.settings.origins import HttpOrigin as HttpOriginSettings
 from config.settings.origins import Pooled
+from edge.content_keys.names import is_reserved
 from edge.origin import shield
 from edge.origin.asking import Asker, Limits, Request
 from edge.origin.breaker import Breaker
 from edge.origin.connector import open_session
 from edge.origin.failover import Server, Servers
+from edge.origin.files import bare
 from edge.origin.guard import guard_of, host_of
 from edge.origin.places import Places
 from edge.origin.redirects import Redirects
@@ -90,7 +92,13 @@ class HttpOrigin:
 
     def ask(self, question: Question) -> AbstractAsyncContextManager[Reply]:
         """The reply's head, or an ``OriginError``; leaving the block in mid-body drops the connection."""
+        if self.keeps_back(question.path):
+            return contextlib.nullcontext(bare(404, self.base + question.path))
         return Asked(self._asker, question)
+
+    def keeps_back(self, path: str) -> bool:
+        """Whether nobody may have what lies there: where this edge gives keys, a server's own are never asked for."""
+        return self.settings.content_keys is not None and is_reserved(path)
 
     def has_room(self, taken: int) -> bool:
         """Whether there are connections to spare for what nobody waits for, with so many more taken."""

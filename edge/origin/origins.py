@@ -145,4 +145,5 @@ def _files(
         prefix=f"{plain}/" if plain else "",
         public=origin.public,
         fresh_seconds=origin.fresh.total_seconds(),
+        has_content_keys=origin.content_keys is not None,
     )

@@ -24,6 +24,7 @@ from config.runtime.logging import get_logger
 from config.settings.origins import HttpOrigin as HttpOriginSettings
 from config.settings.origins import Pooled
 from config.settings.origins import S3Origin as S3OriginSettings
+from edge.content_keys.names import is_key_file
 from edge.errors import OriginFailed
 from edge.origin.asking import Request
 from edge.origin.connector import open_session
@@ -165,6 +166,9 @@ class S3Origin(HttpOrigin):
         if question.method not in _METHODS:
             yield bare(405, url, Allow="GET, HEAD")
             return
+        if self.keeps_back(question.path):
+            yield bare(404, url)
+            return
         async with super().ask(question) as reply:
             assert isinstance(reply, HttpReply)  # noqa: S101
             if reply.status in _ANSWERS:
@@ -173,6 +177,10 @@ class S3Origin(HttpOrigin):
             code, region = await _reason(reply)
         self._check(reply, code, region)
         yield bare(404, url)
+
+    def keeps_back(self, path: str) -> bool:
+        """Also the files of keys, which lie in a bucket beside what they open."""
+        return is_key_file(path) or super().keeps_back(path)
 
     def _check(self, reply: HttpReply, code: str, region: str) -> None:
         """Return if there is no such object; raise ``OriginFailed`` with what to do about everything else."""

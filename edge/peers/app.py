@@ -13,8 +13,9 @@ from config.settings.shared import HttpLimits
 from edge.cache.tiers.purge import MOST_BYTES, Purge
 from edge.errors import BadPurge
 from edge.handlers.siblings import ask
-from edge.keys import SETTINGS
+from edge.keys import REVOCATIONS, SETTINGS
 from edge.peers.keys import PURGEABLE
+from edge.tokens.revocation.revocations import Told
 
 _PUBLIC = web.AppKey("public", web.Application)
 _LONGEST_FIELD_BYTES = 64 * 1024
@@ -25,7 +26,13 @@ def peer_app(public: web.Application) -> web.Application:
     app = web.Application(client_max_size=MOST_BYTES)
     app[_PUBLIC] = public
     app[SETTINGS] = public[SETTINGS]
-    app.add_routes([web.post("/purge", _purge), web.get("/stats", _stats)])
+    app.add_routes(
+        [
+            web.post("/purge", _purge),
+            web.post("/revocations", _revocations),
+            web.get("/stats", _stats),
+        ]
+    )
     app.router.add_route("*", "/ask/{rest:.*}", _ask)
     return app
 
@@ -64,6 +71,13 @@ async def _purge(request: web.Request) -> web.Response:
         return web.json_response({"error": error.code, "message": str(error)}, status=400)
     purged = sum(part.purge(purge) for part in _kept(request))
     return web.json_response({"purged": purged})
+
+
+async def _revocations(request: web.Request) -> web.Response:
+    # Only our parent asks this, with as much as it likes: several hundred at a time.
+    data = b"".join([piece async for piece in request.content.iter_any()])
+    request.app[_PUBLIC][REVOCATIONS].take(Told.parse(data))
+    return web.json_response({})
 
 
 async def _stats(request: web.Request) -> web.Response:

@@ -3,7 +3,8 @@
 import { EngineUnavailable, bestFirst, loadVendor, trackLabel } from "./engine.js";
 
 const MAX_RECOVERIES = 2;
-const FINAL_STATUSES = [401, 403, 410];
+const DENIED = [401, 403];
+const FINAL_STATUSES = [...DENIED, 410];
 const BACK_BUFFER_SECONDS = 60;
 
 /** Play `url` with hls.js. */
@@ -33,9 +34,11 @@ export async function open({ video, url, startAt, onChange, onFailure }) {
     hls.on(event, onChange);
   }
   hls.on(Hls.Events.ERROR, (_event, data) => {
-    if (FINAL_STATUSES.includes(data.response?.code)) refused.set(data.frag?.type, data);
-    // hls.js goes on asking for many seconds after the buffer has run dry.
-    const dry = data.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR && refused.size > 0;
+    const status = data.response?.code;
+    if (FINAL_STATUSES.includes(status)) refused.set(data.frag?.type, data);
+    // hls.js goes on asking for many seconds after the buffer has run dry, or where nothing was buffered after a seek.
+    const stalled = data.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR && refused.size > 0;
+    const dry = stalled || (DENIED.includes(status) && video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA);
     if (dry) onFailure(failureOf([...refused.values()][0], Hls));
     if (dry || !data.fatal) return;
     if (data.type === Hls.ErrorTypes.MEDIA_ERROR && recoverable(data, Hls) && recoveries < MAX_RECOVERIES) {

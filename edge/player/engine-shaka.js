@@ -2,6 +2,8 @@
 
 import { EngineUnavailable, OpenFailed, bestFirst, loadVendor, trackLabel } from "./engine.js";
 
+const FINAL_STATUSES = [401, 403, 410];
+
 /** Play `url` with Shaka Player. */
 export async function open({ video, url, startAt, onChange, onFailure }) {
   const shaka = await loadVendor("shaka-player.min.js", "shaka");
@@ -10,12 +12,24 @@ export async function open({ video, url, startAt, onChange, onFailure }) {
   const player = new shaka.Player();
   const captions = addCaptions(video);
   let chosen = "auto";
+  // The last answer that no repetition will change.
+  let refused = null;
 
   for (const event of ["trackschanged", "variantchanged", "adaptation", "textchanged"]) {
     player.addEventListener(event, onChange);
   }
   player.addEventListener("error", ({ detail }) => {
-    if (detail.severity === shaka.util.Error.Severity.CRITICAL) onFailure(failureOf(detail, shaka));
+    const isFinal = detail.code === shaka.util.Error.Code.BAD_HTTP_STATUS && FINAL_STATUSES.includes(detail.data[1]);
+    if (isFinal) refused = detail;
+    // It goes on asking for a live playlist for ever, also after the buffer has run dry.
+    const dry = isFinal && player.isBuffering();
+    if (dry || detail.severity === shaka.util.Error.Severity.CRITICAL) onFailure(failureOf(detail, shaka));
+  });
+  player.addEventListener("manifestupdated", () => {
+    refused = null;
+  });
+  player.addEventListener("buffering", ({ buffering }) => {
+    if (buffering && refused) onFailure(failureOf(refused, shaka));
   });
   const close = async () => {
     await player.destroy();

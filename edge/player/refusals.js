@@ -6,13 +6,7 @@ const LATER = "Wait a moment, then try again.";
 const REASONS = {
   // What the edge answers.
   "token-missing": ["This link has no key", "The address does not carry the token that opens this stream.", "Copy the whole link, including the long part in the middle, and open it again."],
-  "token-malformed": ["This link is damaged", "Its token is incomplete or was changed on the way, as happens when a message breaks a long line.", "Copy the link again in one piece."],
-  "token-bad-signature": ["This link is not genuine", "Its token was not signed by this service, or it was altered.", NEW_LINK],
-  "token-unknown-key": ["This link was signed with an unknown key", "The key that signed it is not, or no longer, trusted here.", NEW_LINK],
-  "token-expired": ["This link has expired", "It could be played for a limited time, and that time is over.", NEW_LINK],
-  "token-not-yet-valid": ["This link is not valid yet", "It starts to work at a later time. A wrong clock on the server has the same effect.", "Come back at the time you were given, then try again."],
-  "token-bad-claims": ["This link makes no sense to the server", "Its token is genuine, but what it claims cannot be used.", NEW_LINK],
-  "path-not-covered": ["This link opens something else", "Its token is valid, but not for this video.", "Check that the link is the one for this video, or ask for the right one."],
+  "not-allowed": ["This link does not open this video", "It may have expired or been withdrawn, be for another video, or have lost a piece on the way. The server does not say which.", "Copy the whole link again, in one piece. If it is the right one, ask the site or the person who gave it to you for a new one."],
   "bad-path": ["This address is not well formed", "The server cannot read the path of this video.", "Check the link for missing or extra characters."],
   "unknown-origin": ["This server does not know that library", "The link names a source of media that is not configured here.", "Check the link, or ask the operator of this server."],
   "not-found": ["Nothing is published here", "The video was removed, moved, or is not ready yet.", "If it was uploaded just now, wait until it is published and try again."],

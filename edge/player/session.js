@@ -1,8 +1,9 @@
 // One stream at a time: which engine plays it, in which state it is, and why it stopped.
 
 import { EngineUnavailable, OpenFailed } from "./engine.js";
-import { ENGINES, offers } from "./engines.js";
+import { ENGINES, offer, offers } from "./engines.js";
 import { probeManifest, probePart } from "./probe.js";
+import { movedTo } from "./source.js";
 
 const VIDEO_EVENTS = ["waiting", "stalled", "playing", "pause", "ended", "seeking", "seeked", "canplay"];
 
@@ -44,17 +45,19 @@ export class Session {
     this.#set("loading");
     this.#report.onNote("");
     let remark = "";
-    for (const offer of offers(source, wanted)) {
-      this.#offer = offer;
+    for (const { id } of offers(source, wanted)) {
+      // The server may have moved it since.
+      const one = offer(id, this.source);
+      this.#offer = one;
       try {
-        const engine = await this.#openEngine(offer, turn);
+        const engine = await this.#openEngine(one, turn);
         // It may have failed, or be wanted no more, before it was ready.
         if (turn !== this.#turn || this.state === "error") {
           await engine.close();
           return;
         }
         this.#engine = engine;
-        if (remark) this.#report.onNote(`${remark} Playing with ${offer.label} instead.`);
+        if (remark) this.#report.onNote(`${remark} Playing with ${one.label} instead.`);
         this.#report.onTracks();
         await this.play();
         return;
@@ -65,7 +68,7 @@ export class Session {
           return;
         }
         if (!(problem instanceof EngineUnavailable)) throw problem;
-        remark ||= `${offer.label} cannot be used: ${problem.reason}.`;
+        remark ||= `${one.label} cannot be used: ${problem.reason}.`;
       }
     }
     await this.#fail({ code: "engine-missing", status: 0, message: "" });
@@ -115,10 +118,14 @@ export class Session {
   }
 
   /** The engine, once the server has said that it would serve the manifest. */
-  async #openEngine(offer, turn) {
-    const probe = await probeManifest(offer.url);
+  async #openEngine({ id, url }, turn) {
+    const probe = await probeManifest(url);
     if (probe.error) throw new OpenFailed(probe.error);
-    return await ENGINES[offer.id].open({
+    if (turn === this.#turn) {
+      this.source = movedTo(this.source, url, probe.url);
+      this.#offer = offer(id, this.source);
+    }
+    return await ENGINES[id].open({
       video: this.#video,
       url: probe.url,
       startAt: this.#resumeAt,

@@ -32,6 +32,22 @@ export function parseLink(text, page) {
   return { ...parts, hls: inside(HLS_OF_MEDIA), dash: inside(DASH_OF_MEDIA) };
 }
 
+/**
+ * The source as the server moved it: `asked` is one of its addresses and `found` where that led, to a token that takes the
+ * place of one which is due or opens one session only. Another server's word changes nothing.
+ */
+export function movedTo(source, asked, found) {
+  const [from, to] = [new URL(asked), new URL(found)];
+  if (to.href === from.href || to.origin !== from.origin || !to.pathname.startsWith("/t/")) return source;
+  const beside = (name) => `${to.href.slice(0, to.href.length - to.search.length).replace(/[^/]*$/, name)}${to.search}`;
+  const moved = { ...source, token: tokenOf(to) };
+  for (const kind of ["hls", "dash"]) {
+    if (source[kind] === asked) moved[kind] = to.href;
+    else if (source[kind]) moved[kind] = beside(kind === "hls" ? HLS_OF_MEDIA : DASH_OF_MEDIA);
+  }
+  return moved;
+}
+
 /** Someone may paste the address of this page, or an address without its scheme. */
 function unwrap(text, page) {
   if (text.length > MAX_LINK_CHARS) throw new BadLink("bad-link");

@@ -25,7 +25,8 @@ class Folders:
 
     metrics: Path
     private: Path  # sockets and the checked keys
-    state: Path  # a file that outlives the edge
+    state: Path  # files that outlive the edge
+    revocations: Path
 
     @classmethod
     def make(cls, settings: Settings) -> Folders:
@@ -45,7 +46,12 @@ class Folders:
             raise NoFolder(
                 f"cannot make {error.filename}: {error.strerror} (KAWA_VAR_DIR says where)"
             ) from error
-        return cls(metrics=metrics, private=private, state=run / f"{name}.purges")
+        return cls(
+            metrics=metrics,
+            private=private,
+            state=run / f"{name}.purges",
+            revocations=run / f"{name}.revocations",
+        )
 
     def remove(self) -> None:
         """Take away what nobody can use any more; the counts are kept for a look afterwards."""

@@ -13,6 +13,8 @@ from config.runtime.logging import get_logger
 from config.runtime.processes import WrongUse
 from config.settings.load import BadSettings, Settings, read_settings
 from edge import metrics
+from edge.content_keys.open import open_key_stores
+from edge.geo.places import open_sources
 from edge.processes.fleet import Checked, Fleet
 from edge.processes.worker import WorkerFailed
 
@@ -32,8 +34,13 @@ class Busy(NotReloaded):
 def check(settings: Settings, folder: Path, *, number: int) -> Checked:
     """The settings with a copy of the key file as it is now, so that a later change does not reach a worker unasked.
 
-    ``WrongUse`` if the keys cannot be used. A plain proxy needs none.
+    ``WrongUse`` if the keys cannot be used, or could be fetched as files, or files of places cannot be read.
+    A plain proxy needs no keys.
     """
+    open_key_stores(settings, clock=time.time)
+    open_sources(settings.edge.geo)
+    if settings.tokens.jwks_url is not None:  # the workers fetch
+        return Checked(settings=settings, keys_file=None)
     source = settings.keys_file
     needless = settings.edge.root_origin is not None and settings.tokens.keys_file is None
     if needless and not source.exists():
@@ -142,6 +149,7 @@ def fixed_changes(old: Settings, new: Settings) -> tuple[str, ...]:
         "edge.listen": (old.edge.listen, new.edge.listen),
         "edge.admin": (old.edge.admin, new.edge.admin),
         "edge.workers": (old.edge.workers, new.edge.workers),
+        "tokens.revocation.most": (old.tokens.revocation.most, new.tokens.revocation.most),
         "edge.http": (old.edge.http.backlog, new.edge.http.backlog),
     }
     return tuple(name for name, (before, after) in pairs.items() if before != after)

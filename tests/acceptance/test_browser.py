@@ -69,7 +69,7 @@ async def test_a_token_for_another_title_is_explained(
     token = published["hls"].split("/t/")[1].split("/")[0]
     await page.goto(f"{kawa.edge}/player/#/t/{token}/vod/another/title")
     await until(page, "kawa.state === 'error'")
-    assert await page.evaluate("kawa.error") == {"code": "path-not-covered", "status": 403}
+    assert await page.evaluate("kawa.error") == {"code": "not-allowed", "status": 403}
     text = await shown(page)
     assert token not in text
     assert len(text) > 100

@@ -74,15 +74,15 @@ async def test_a_token_opens_its_own_title_only(kawa: Kawa, published: dict[str,
     other = "00000000-0000-7000-8000-000000000000"
     async with ClientSession() as session:
         async with session.get(f"{kawa.edge}/t/{token}/vod/{other}/x/master.m3u8") as answer:
-            assert (answer.status, (await answer.json())["error"]) == (403, "path-not-covered")
+            assert (answer.status, (await answer.json())["error"]) == (403, "not-allowed")
     verified = await command(
-        kawa.env, "token", "verify", "--json", "--path", f"/vod/{media}/master.m3u8", token
+        kawa.env, "token", "verify", "--json", "--url", f"/vod/{media}/master.m3u8", token
     )
     assert (verified.status, verified.rows[0]["ok"]) == (0, True)
     refused = await command(
-        kawa.env, "token", "verify", "--json", "--path", f"/vod/{other}/master.m3u8", token
+        kawa.env, "token", "verify", "--json", "--url", f"/vod/{other}/master.m3u8", token
     )
-    assert (refused.status, refused.rows[0]["covers"]) == (1, False)
+    assert (refused.status, refused.rows[0]["reason"]) == (1, "path-not-covered")
 
 
 async def test_a_minted_token_plays_and_an_inspected_one_shows_its_claims(

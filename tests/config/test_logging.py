@@ -21,6 +21,7 @@ from config.runtime.logging import (
     REQUEST_ID,
     SESSION_ID,
     NeverBlocking,
+    also_hide,
     get_logger,
     hide_secrets,
     setup_logging,
@@ -28,6 +29,7 @@ from config.runtime.logging import (
 from config.settings.shared import LogSettings
 
 TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ2In0.c2lnbmF0dXJl-_x"
+CAT = "2D3RhEOhAQWhBEVIUzI1Nk2iBBprA9PtBhprA9GVWCD098_0exakK8zFFd64iqL"
 PASSWORD = "correct-horse-battery"
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -149,6 +151,69 @@ def test_libraries_that_log_every_request_are_heard_only_when_something_is_wrong
         pytest.param("/a?token=abc&b=1", f"/a?token={HIDDEN}&b=1", id="in the query"),
         pytest.param("/a?access_token=abc", f"/a?access_token={HIDDEN}", id="access_token"),
         pytest.param("URISigningPackage=abc", f"URISigningPackage={HIDDEN}", id="RFC 9246"),
+        pytest.param(
+            "/a;URISigningPackage=abc/b.ts",
+            f"/a;URISigningPackage={HIDDEN}/b.ts",
+            id="RFC 9246, in the path",
+        ),
+        pytest.param(
+            "/a?CTA-Common-Access-Token=abc", f"/a?CTA-Common-Access-Token={HIDDEN}", id="CTA-5007"
+        ),
+        pytest.param(
+            f"CTA-Common-Access-Token: {CAT}",
+            f"CTA-Common-Access-Token: {HIDDEN}",
+            id="field of CTA-5007",
+        ),
+        pytest.param(
+            f"'CTA-Common-Access-Token': 'x{CAT}',",
+            f"'CTA-Common-Access-Token': '{HIDDEN}',",
+            id="fields in Python",
+        ),
+        pytest.param(f"bad token {CAT}!", f"bad token {HIDDEN}!", id="bare CWT"),
+        pytest.param(
+            "Cookie: a=b; kawa_token=abc; c=d",
+            f"Cookie: a=b; kawa_token={HIDDEN}; c=d",
+            id="cookie",
+        ),
+        pytest.param(
+            "Cookie: TokenCookie=abc", f"Cookie: TokenCookie={HIDDEN}", id="access_control"
+        ),
+        pytest.param("/a?hdnts=exp=1~acl=/*~hmac=0aF&b=1", f"/a?hdnts={HIDDEN}&b=1", id="Akamai"),
+        pytest.param(
+            "/a/hdntl=exp=1~hmac=0aF/b.ts", f"/a/hdntl={HIDDEN}/b.ts", id="Akamai, in the path"
+        ),
+        pytest.param(
+            "/a/hdntl=exp=1~acl=/*~hmac=0aF/b.ts",
+            f"/a/hdntl={HIDDEN}/*~hmac={HIDDEN}/b.ts",
+            id="Akamai, odd",
+        ),
+        pytest.param(
+            "/a?Policy=p&Signature=s~_&Key-Pair-Id=K",
+            f"/a?Policy={HIDDEN}&Signature={HIDDEN}&Key-Pair-Id={HIDDEN}",
+            id="CloudFront",
+        ),
+        pytest.param(
+            "CloudFront-Signature=abc~; b=c",
+            f"CloudFront-Signature={HIDDEN}; b=c",
+            id="cookie of CloudFront",
+        ),
+        pytest.param("/a?md5=abc-_&expires=1", f"/a?md5={HIDDEN}&expires=1", id="secure_link"),
+        pytest.param("/a?E=1&K=3&P=1&S=0aF", f"/a?E=1&K=3&P=1&S={HIDDEN}", id="url_sig"),
+        pytest.param(f"token {TOKEN}~bWFyaw ends", f"token {HIDDEN} ends", id="marked as used"),
+        pytest.param(
+            "token eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn ends", f"token {HIDDEN} ends", id="JWE"
+        ),
+        pytest.param(
+            "token l.bmdpbngKL3ZvZC9hLm00cwoKaGFzaD14 ends",
+            f"token {HIDDEN} ends",
+            id="link as a token",
+        ),
+        pytest.param("/a?X-Amz-Signature=0aF&b=1", f"/a?X-Amz-Signature={HIDDEN}&b=1", id="S3"),
+        pytest.param(
+            "size=160x90 status=200 reads=3",
+            "size=160x90 status=200 reads=3",
+            id="names that end alike",
+        ),
         pytest.param("Authorization: Bearer abc.d", f"Authorization: Bearer {HIDDEN}", id="bearer"),
         pytest.param(f"bad token {TOKEN}!", f"bad token {HIDDEN}!", id="bare JWT"),
         pytest.param(
@@ -161,6 +226,17 @@ def test_libraries_that_log_every_request_are_heard_only_when_something_is_wrong
 )
 def test_secrets_in_text_are_hidden(text: str, hidden: str) -> None:
     assert hide_secrets(text) == hidden
+
+
+def test_what_an_operator_calls_a_token_is_hidden_too() -> None:
+    digest = "d41d8cd98f00b204e9800998ecf8427e"
+    text = f"/vod/pass=abc/a.ts?my.pass=abc&myxpass=a /vod/{digest}/a.ts"
+    also_hide(names=["pass", "my.pass"], segments=["[0-9a-f]{32}"])
+    hidden = hide_secrets(text)
+    also_hide()
+
+    assert hidden == f"/vod/pass={HIDDEN}/a.ts?my.pass={HIDDEN}&myxpass=a /vod/{HIDDEN}/a.ts"
+    assert hide_secrets(text) == text
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from tests.lacking import lacking
 from tests.player.edge import Edge, running
 from tests.player.media import publish
+from tests.player.real_edge import publish_film
 
 PLAYER = Path(__file__).parents[2] / "edge" / "player"
 CHROMIUM_ARGUMENTS = [
@@ -48,6 +49,14 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one published media."""
     folder = tmp_path_factory.mktemp("media")
     publish(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one film, which is longer than what players load ahead."""
+    folder = tmp_path_factory.mktemp("films")
+    publish_film(folder)
     return folder
 
 

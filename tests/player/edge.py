@@ -17,13 +17,7 @@ BASE = f"/t/{TOKEN}/vod/demo/a1"
 
 REFUSALS = {
     "token-missing": 401,
-    "token-malformed": 403,
-    "token-bad-signature": 403,
-    "token-unknown-key": 403,
-    "token-expired": 403,
-    "token-not-yet-valid": 403,
-    "token-bad-claims": 403,
-    "path-not-covered": 403,
+    "not-allowed": 403,
     "bad-path": 400,
     "unknown-origin": 404,
     "not-found": 404,

@@ -76,15 +76,15 @@ async def test_try_again_plays_when_the_reason_is_gone(edge: Edge, page: Page) -
 
 
 @pytest.mark.parametrize("engine", ["hls", "dash", "shaka"])
-async def test_a_token_that_expires_while_playing_is_named(
+async def test_a_token_that_ends_while_playing_is_named(
     edge: Edge, page: Page, engine: str
 ) -> None:
-    edge.refuse = lambda path: "token-expired" if path.endswith("-00003.m4s") else None
+    edge.refuse = lambda path: "not-allowed" if path.endswith("-00003.m4s") else None
 
     await page.goto(edge.url(engine=engine))
     error = await until(page, "kawa.error")
 
-    assert error == {"code": "token-expired", "status": 403}
+    assert error == {"code": "not-allowed", "status": 403}
 
 
 @pytest.mark.parametrize("engine", ["hls", "dash", "shaka"])

@@ -66,7 +66,7 @@ class Resolver:
         self._context = context
         self._left = limits.uris
         self._limit = limits.uris
-        self._lenient: Resolver | None = None
+        self._leaving: Resolver | None = None
         self.document = self._bases([Base(context.base, context.document)])
 
     @property
@@ -77,12 +77,17 @@ class Resolver:
     @property
     def lenient(self) -> Resolver:
         """The same, except that hosts which no origin covers are left alone instead of refused."""
-        if self._context.unlisted != "refuse":
+        return self.leaving if self._context.unlisted == "refuse" else self
+
+    @property
+    def leaving(self) -> Resolver:
+        """The same, except that hosts which no origin covers are left alone instead of refused or carried."""
+        if self._context.unlisted == "leave":
             return self
-        if self._lenient is None:
+        if self._leaving is None:
             context = replace(self._context, unlisted="leave")
-            self._lenient = Resolver(context, Limits(uris=self._limit))
-        return self._lenient
+            self._leaving = Resolver(context, Limits(uris=self._limit))
+        return self._leaving
 
     def follow(self, reference: str, bases: Bases) -> Outcome:
         """What a reference must become so that players reach the edge's copy of its target."""

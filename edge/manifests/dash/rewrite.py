@@ -2,9 +2,9 @@
 
 What is followed: BaseURL on every level, Location, PatchLocation, ContentSteering, SegmentTemplate, SegmentList and
 SegmentBase with everything in them, InitializationSet, ImportedMPD, xlink:href, chained and fallback MPDs, DVB fonts,
-and the HTTP servers of UTCTiming. What is not the edge's stays: ContentProtection and all in it (licence servers,
-keys), events and their messages, reporting, ``moreInformationURL``, schema locations, and the parameters of Annex I,
-which name no URL.
+the HTTP servers of UTCTiming, and a ClearKey licence server that is this edge's own. What is not the edge's stays:
+ContentProtection and all else in it (other licence servers, keys), events and their messages, reporting,
+``moreInformationURL``, schema locations, and the parameters of Annex I, which name no URL.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from edge.content_keys.names import is_license
 from edge.manifests.context import Context, Rewritten
 from edge.manifests.dash import identifiers, spots
 from edge.manifests.dash.bases import Bases, Outcome, Resolver
@@ -39,6 +40,7 @@ _URIS = {
 _CHAINING = frozenset({"urn:mpeg:dash:mpd-chaining:2016", "urn:mpeg:dash:chaining:2016"})
 _FALLBACK = "urn:mpeg:dash:fallback:2016"
 _FONT = "urn:dvb:dash:fontdownload:2014"
+_CLEAR_KEY = "urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e"
 _HTTP_CLOCK = "urn:mpeg:dash:utc:http-"
 _WARNINGS = 100
 
@@ -102,6 +104,8 @@ class _Rewriting:
                     self._service(child)
                 case "UTCTiming":
                     self._clock(child, here)
+                case "ContentProtection":
+                    self._protection(child)
                 case "InitializationSet":
                     self._attribute(child, "initialization", here, Kind.INIT)
                 case "EssentialProperty" | "SupplementalProperty":
@@ -133,6 +137,8 @@ class _Rewriting:
                     self._text(child, here, Kind.MPD)
                 case "ServiceDescription":
                     self._service(child)
+                case "ContentProtection":
+                    self._protection(child)
                 case "EssentialProperty" | "SupplementalProperty":
                     self._descriptor(child, here)
         self._segments(period, users or [here], addressing)
@@ -150,6 +156,8 @@ class _Rewriting:
                     self._descriptor(child, here)
                 case "ProducerReferenceTime":
                     self._clocks_in(child, here)
+                case "ContentProtection":
+                    self._protection(child)
         self._segments(element, users or [here], addressing)
         return users
 
@@ -172,6 +180,8 @@ class _Rewriting:
                     self._descriptor(child, here)
                 case "ProducerReferenceTime":
                     self._clocks_in(child, here)
+                case "ContentProtection":
+                    self._protection(child)
         return here
 
     def _level(self, element: Element, above: Bases) -> Bases:
@@ -273,6 +283,16 @@ class _Rewriting:
             element, "proxyServerURL", self._resolver.document, Kind.STEERING, lenient=True
         )
 
+    def _protection(self, element: Element) -> None:
+        """Where ClearKey licences are asked for (DASH-IF IOP part 6): here, if it is where this edge gives them."""
+        if (element.get("schemeIdUri") or "").strip().lower() != _CLEAR_KEY:
+            return
+        for child in element.children:
+            spot = spots.of_text(child) if child.name == "Laurl" else None
+            if spot is not None and is_license(f"/{spot.uri}"):
+                document = self._resolver.document
+                self._note(spot, self._resolver.leaving.follow(spot.uri, document), Kind.LICENSE)
+
     def _clocks_in(self, element: Element, bases: Bases) -> None:
         for child in self._dash(element):
             if child.name == "UTCTiming":
@@ -299,6 +319,10 @@ class _Rewriting:
     def _decide(self, spot: Spot, bases: Bases, kind: Kind, *, lenient: bool = False) -> Outcome:
         resolver = self._resolver.lenient if lenient else self._resolver
         outcome = resolver.follow(spot.uri, bases)
+        self._note(spot, outcome, kind)
+        return outcome
+
+    def _note(self, spot: Spot, outcome: Outcome, kind: Kind) -> None:
         spot.kind = kind
         spot.text = outcome.text
         spot.reachable = outcome.reachable
@@ -306,7 +330,6 @@ class _Rewriting:
         if not outcome.agreed:
             self._disagreeing.append(spot)
         self._spots.append(spot)
-        return outcome
 
     def _dash(self, element: Element) -> Iterable[Element]:
         is_dash = self._document.is_dash

@@ -31,7 +31,7 @@ class CarriedOrigin(HttpOrigin):
     def __init__(
         self, host: Host, signer: Signer, via: HttpOriginSettings, session: ClientSession
     ) -> None:
-        own = {"url": host.base, "backups": (), "shield_key": None}
+        own = {"url": host.base, "backups": (), "shield_key": None, "content_keys": None}
         # Counted together: a manifest must not be able to add metrics.
         counted = f"{MARK}/{host.via}"
         super().__init__(host.name, via.model_copy(update=own), session, counted_as=counted)

@@ -32,7 +32,7 @@ async def test_workers_sign_alike_fetch_once_and_forget_together(
             "KAWA_EDGE__ORIGINS__WEB__UNLISTED": "carry",
             "KAWA_EDGE__ORIGINS__WEB__PRIVATE": "true",
         }
-        async with running(settings, workers=2, **env) as edge:
+        async with running(settings, workers=2, admin=None, **env) as edge:
             manifests = {(await body_of(edge, "/web/m.m3u8"))[1] for _ in range(12)}
             assert len(manifests) == 1
             path = manifests.pop().decode().split()[-1].removeprefix("..")

@@ -82,9 +82,14 @@ class Edge:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, *, workers: int = 1, log_name: str = "edge.log", **env: str
+    settings: Settings,
+    *,
+    workers: int = 1,
+    log_name: str = "edge.log",
+    admin: int | None = None,
+    **env: str,
 ) -> AsyncIterator[Edge]:
-    port, admin = free_port(), free_port()
+    port, admin = free_port(), admin or free_port()
     settings.var_dir.mkdir(parents=True, exist_ok=True)
     log = settings.var_dir / log_name
     with log.open("wb") as errors:

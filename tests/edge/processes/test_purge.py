@@ -43,7 +43,7 @@ async def an_edge(
     }
     if redis is not None and redis.url is not None:
         env["KAWA_REDIS__URL"] = redis.url.get_secret_value()
-    async with running(settings, workers=workers, **env) as edge:
+    async with running(settings, workers=workers, admin=None, **env) as edge:
         if redis is not None:
 
             async def follows() -> bool:

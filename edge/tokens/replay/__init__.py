@@ -1,0 +1,1 @@
+"""Tokens that open one session: who comes first."""

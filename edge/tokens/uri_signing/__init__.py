@@ -1,0 +1,1 @@
+"""RFC 9246: URI signing for CDN interconnection."""

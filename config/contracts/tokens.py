@@ -48,7 +48,9 @@ class PlaybackClaims:
     issued_at: int  # seconds since the epoch, UTC
     expires_at: int  # seconds since the epoch, UTC
     not_before: int | None = None
-    began_at: int | None = None  # when the first token of a session was issued, in those that follow it
+    began_at: int | None = (
+        None  # when the first token of a session was issued, in those that follow it
+    )
     token_id: str = ""
     max_height: int | None = None
     max_bitrate: int | None = None  # bits per second

@@ -37,7 +37,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
 # Players run on other sites and must see ranges and caching; a token in a URL must not leave in a Referer.
 COMMON_HEADERS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Accept-Ranges, Age, Content-Length, Content-Range, Date, ETag, X-Request-Id",
+    "Access-Control-Expose-Headers": "Accept-Ranges, Age, Content-Length, Content-Range, CTA-Common-Access-Token, "
+    "Date, ETag, X-Request-Id",
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Referrer-Policy": "no-referrer",
     "Timing-Allow-Origin": "*",

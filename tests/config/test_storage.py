@@ -195,6 +195,11 @@ async def test_what_is_not_there_is_not_found(storage: Storage, tmp_path: Path) 
         assert not (tmp_path / "copy").exists()
 
 
+async def test_a_name_that_no_file_can_have_is_not_found(storage: Storage) -> None:
+    with pytest.raises(ObjectNotFound):
+        await storage.stat("a/" + "b" * 300)
+
+
 @pytest.mark.parametrize(
     "key",
     [

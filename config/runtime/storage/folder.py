@@ -221,6 +221,8 @@ def _reading(key: str) -> Iterator[None]:
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise ObjectNotFound(key) from error
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # no file here has such a name
+            raise ObjectNotFound(key) from error
         raise StorageError(f"{key}: {error.strerror}") from error
 
 

@@ -18,24 +18,12 @@ from edge.tokens.revocation.register import Change
 from edge.tokens.revocation.revocations import Told
 from tests.edge.client import MASTER, SEGMENT, Client
 from tests.edge.refusals import causes
+from tests.edge.tokens.clock import Clock
 
 Mint = Callable[..., str]
 MASTER_PATH = "/vod/title/master.m3u8"
 SEGMENT_PATH = "/vod/title/v/1.m4s"
 HOUR = 3600
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def now(self) -> float:
-        return time.time() + self.ahead
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

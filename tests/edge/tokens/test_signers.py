@@ -21,25 +21,13 @@ from edge.app import build_app
 from tests.edge.client import MASTER, SEGMENT, Client
 from tests.edge.refusals import causes
 from tests.edge.tokens.cat import minting as cat
+from tests.edge.tokens.clock import Clock
 from tests.edge.tokens.links.signing import akamai, base64url
 from tests.edge.tokens.uri_signing import support as uri
 
 EDGE = "https://edge.example.com"
 MASTER_PATH = "/vod/title/master.m3u8"
 AKAMAI_KEY = "aabbccddeeff00112233445566778899"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def now(self) -> float:
-        return time.time() + self.ahead
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture(scope="module")

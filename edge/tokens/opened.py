@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from config.runtime.keys import KeySet
+from config.runtime.processes import WrongUse
 from config.settings.load import Settings
 from config.settings.schemes.shared import Keyed
 from config.settings.tokens import AnyScheme
@@ -70,6 +71,12 @@ async def open_signers(
                 )
                 continue
             file, url = scheme.keys_file, scheme.jwks_url
+            if scheme.keys is not None:
+                signers[name] = Signer(
+                    verifier=verifier_of(name, scheme, keys=_said(name, scheme), settings=settings),
+                    origins=scheme.origins,
+                )
+                continue
             source = await _source(stack, name, settings, file, url, on_gone)
             verifier = verifier_of(name, scheme, keys=source, settings=settings)
             signers[name] = Signer(verifier=verifier, origins=scheme.origins, source=source)
@@ -85,6 +92,14 @@ def verifier_of(name: str, scheme: AnyScheme, *, keys: Keys | None, settings: Se
         public_url=settings.edge_url,
         leeway_seconds=settings.tokens.leeway.total_seconds(),
     )
+
+
+def _said(name: str, scheme: Keyed) -> Keys:
+    """The keys that stand in the settings themselves."""
+    where = f"tokens.signers.{name}.keys"
+    if scheme.keys is None or scheme.keys_file is not None or scheme.jwks_url is not None:
+        raise WrongUse(f"{where}: set one of keys, keys_file and jwks_url")
+    return FixedKeys(KeySet.parse(scheme.keys.get_secret_value().encode(), source=where))
 
 
 async def _source(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from config.settings.origins import OriginName
 from config.settings.shared import Section
@@ -25,11 +25,15 @@ class Scheme(Section):
 
 
 class Keyed(Scheme):
-    """A scheme whose keys are JSON Web Keys (RFC 7517); exactly one of the two says where they are."""
+    """A scheme whose keys are JSON Web Keys (RFC 7517); exactly one of three settings says where they are."""
 
     keys_file: Path | None = Field(default=None, description="JWK Set file with the signer's keys.")
     jwks_url: str | None = Field(
         default=None, description="URL where the signer publishes its JWK Set."
+    )
+    keys: SecretStr | None = Field(
+        default=None,
+        description="The JWK Set itself, as JSON text: for settings that come from a secret.",
     )
     renewal_key: str | None = Field(
         default=None,

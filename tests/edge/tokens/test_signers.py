@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from config.runtime.keys import KeySet
+from config.runtime.processes import WrongUse
 from config.settings.load import Settings
 from edge import keys
 from edge.app import build_app
+from edge.tokens.opened import open_signers
 from tests.edge.client import MASTER, SEGMENT, Client
 from tests.edge.refusals import causes
 from tests.edge.tokens.cat import minting as cat
@@ -59,7 +61,7 @@ def settings(settings: Settings, tmp_path: Path, cloudfront_key: rsa.RSAPrivateK
         },
         "cta": {
             "scheme": "cat",
-            "keys_file": private_file(tmp_path / "cat.json", list(cat.jwks().values())),
+            "keys": json.dumps({"keys": list(cat.jwks().values())}),
             "renewal_key": "HS256",
         },
         "nginx": {"scheme": "secure-link", "secrets": ["enigma"], "reach": "folder"},
@@ -236,3 +238,26 @@ async def test_a_signer_opens_its_own_origins_alone(
     assert (await client.ask(f"{MASTER_PATH}?hdnts={token}"))[0] == 302
     forms = await client.ask(f"/nowhere/a.m3u8?hdnts={token}")
     assert forms[0] in (401, 404)
+
+
+@pytest.mark.parametrize(
+    ("keys_of", "said"),
+    [
+        ({"keys": "{}"}, "tokens.signers.cta.keys"),
+        ({"keys": '{"keys": []}', "jwks_url": "https://a.example/"}, "set one of"),
+        ({}, "cta"),
+    ],
+)
+async def test_keys_that_cannot_be_used_end_the_start_with_a_sentence(
+    settings: Settings, key_set: KeySet, keys_of: dict[str, str], said: str
+) -> None:
+    changed = settings.model_dump(exclude_unset=True)
+    changed["tokens"] = {"signers": {"cta": {"scheme": "cat", **keys_of}}}
+    with pytest.raises(WrongUse, match=said):
+        async with open_signers(
+            Settings.model_validate(changed),
+            secret="s",
+            key_set=key_set,
+            on_gone=lambda _: None,
+        ):
+            pass

@@ -80,6 +80,7 @@ def build_app(
     app[ASSETS] = read_assets()
     app[STORES] = open_key_stores(settings, clock=lambda: app[keys.CLOCK]())
     app[keys.CLOCK] = time.time
+    app[keys.PROGRESS] = lambda: None  # nobody waits to hear it
     app[PEERS] = Peers.alone()  # until the process knows its siblings
     app[PURGEABLE] = []
     app.cleanup_ctx.append(partial(_cache, settings))

@@ -24,6 +24,9 @@ from edge.tokens.verified import VerifiedTokens
 SETTINGS = web.AppKey("settings", EdgeSettings)
 MANIFESTS = web.AppKey("manifests", ManifestCache)
 CLOCK: web.AppKey[Callable[[], float]] = web.AppKey("clock")  # seconds since the epoch
+PROGRESS: web.AppKey[Callable[[], None]] = web.AppKey(
+    "progress"
+)  # called by whoever does some work
 NODE = web.AppKey("node", str)  # this edge in Via fields
 CACHE = web.AppKey("cache", SharedCache)
 CALLS = web.AppKey("calls", Calls)

@@ -23,6 +23,7 @@ from edge.admin.feed import PurgeFeed
 from edge.admin.purges import Purges
 from edge.admin.workers import asking
 from edge.app import build_app
+from edge.keys import PROGRESS
 from edge.lane.lane import LANE
 from edge.peers.app import peer_app, serving_peers
 from edge.peers.keys import PEERS
@@ -81,6 +82,7 @@ async def run_worker(handover: Handover, *, sock: socket.socket, line: socket.so
                 carry_secret=handover.carry_secret,
             )
             app[PEERS] = peers
+            app[PROGRESS] = link.progress
             draining = Draining(app[LANE])
             link.on_closing = draining.begin
             app.on_response_prepare.append(draining.close_after)

@@ -57,6 +57,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     address = address_of(request)
     request[CLIENT] = "" if address is None else str(address)
     request[keys.ROUTE] = "none"
+    request.app[keys.PROGRESS]()
     started = time.perf_counter()
     status_class = "aborted"
     with metrics.REQUESTS_RUNNING.track_inprogress():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,11 +28,19 @@ def encode(message: dict[str, object]) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
 
 
+_BEAT = encode({"beat": True})
+
+
 class Link:
     """What the parent has said so far."""
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, writer: asyncio.StreamWriter, sock: socket.socket, *, beat_seconds: float
+    ) -> None:
         self._writer = writer
+        self._sock = sock
+        self._beat_seconds = beat_seconds
+        self._beaten_at = 0.0  # monotonic seconds
         self.serve = asyncio.Event()
         self.leave = asyncio.Event()
         self.linger_seconds = 0.0  # how long idle connections may stay
@@ -55,7 +65,23 @@ class Link:
 
     def beat(self) -> None:
         """This worker's event loop runs."""
+        self._beaten_at = time.monotonic()
         self._say({"beat": True})
+
+    def progress(self) -> None:
+        """This worker works, though its event loop may not come to say so for long: a wall of viewers is one turn.
+
+        Whoever does a piece of the work calls it; a line is written about as often as by the loop, and past it, which
+        would keep the line until its turn is over.
+        """
+        now = time.monotonic()
+        if now - self._beaten_at < self._beat_seconds:
+            return
+        self._beaten_at = now
+        transport = self._writer.transport
+        if not transport.is_closing() and not transport.get_write_buffer_size():
+            with contextlib.suppress(OSError):  # the parent is slower still, or gone
+                self._sock.send(_BEAT)
 
     def hear(self, message: dict[str, object]) -> None:
         """Do what the parent says."""
@@ -79,7 +105,7 @@ class Link:
 async def linked(sock: socket.socket, *, beat_seconds: float) -> AsyncIterator[Link]:
     """The line to the parent; SIGTERM, SIGINT and the parent's end are orders to leave at once."""
     reader, writer = await asyncio.open_unix_connection(sock=sock, limit=LONGEST_LINE)
-    link = Link(writer)
+    link = Link(writer, sock, beat_seconds=beat_seconds)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, link.leave.set)

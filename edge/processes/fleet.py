@@ -21,12 +21,11 @@ from edge import metrics
 from edge.counting import forget_live
 from edge.processes.handover import Handover
 from edge.processes.link import Table
+from edge.processes.pauses import Pauses
 from edge.processes.worker import CannotWork, Worker, WorkerFailed
 
 log = get_logger(__name__)
 
-_FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 10.0
 _BEAT_SECONDS = 1.0
 
 # How long a client with an open connection has to send a request and be told to close it.
@@ -189,7 +188,7 @@ class _Slot:
 
     async def keep(self) -> None:
         """Have a worker at all times, whatever happens to it."""
-        pause = _FIRST_PAUSE_SECONDS
+        pauses = Pauses()
         loop = asyncio.get_running_loop()
         started = loop.time()
         await self._revive()
@@ -199,11 +198,9 @@ class _Slot:
                 order = await self._order_or_end(current)
                 if order is None:
                     await self._bury(current)
-                    if loop.time() - started > _LONGEST_PAUSE_SECONDS:
-                        pause = _FIRST_PAUSE_SECONDS
+                    pauses.ended(loop.time() - started)
             else:
-                order = await self._order_within(pause * random.uniform(0.5, 1.0))
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                order = await self._order_within(pauses.next() * random.uniform(0.5, 1.0))
                 if order is None:
                     started = loop.time()
                     await self._revive()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import unquote, unquote_to_bytes
 
+from config.contracts.grants import Grant
 from edge.errors import BadPath
 from edge.origin.carried.names import MARK, Carried, read_carried
 
@@ -39,6 +40,14 @@ class Target:
     def scope(self) -> str:
         """The path as grants name it."""
         return f"/{self.origin}/{self.path}"
+
+    def is_covered_by(self, grant: Grant) -> bool:
+        """Whether the grant's prefixes cover it; its rules and times are not looked at."""
+        if self.carried is None:
+            return grant.covers(self.scope)
+        # No token names a carried host: whoever may have something of the origin may have what it leads to.
+        via = f"/{self.carried.host.via}/"
+        return grant.covers(via) or any(prefix.startswith(via) for prefix in grant.path_prefixes)
 
 
 @lru_cache(maxsize=256)

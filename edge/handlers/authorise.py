@@ -110,7 +110,7 @@ async def _checked(
     request[keys.GRANT] = grant
     SESSION_ID.set(grant.session)
     late = app[keys.TOKENS].is_late(carried.text, held, now=now)
-    if not _covers(grant, target):
+    if not target.is_covered_by(grant):
         raise PathNotCovered
     if grant.rules:
         broken = grant.broken_rule(asked_of(request, scope=target.scope, query=query.rest))
@@ -162,11 +162,3 @@ def _following(
     metrics.TOKENS_RENEWED.labels("ok").inc()
     held.following = (text, min(successor.renews_at, successor.ends_at))
     return text
-
-
-def _covers(grant: Grant, target: Target) -> bool:
-    if target.carried is None:
-        return grant.covers(target.scope)
-    # No token names a carried host: whoever may have something of the origin may have what it leads to.
-    via = f"/{target.carried.host.via}/"
-    return grant.covers(via) or any(prefix.startswith(via) for prefix in grant.path_prefixes)

@@ -170,7 +170,7 @@ def _hold(
     if url is None:
         return
     target, query = _plain(url, request, signers)
-    if not _covers(grant, target):
+    if not target.is_covered_by(grant):
         raise PathNotCovered
     asked = Asked(
         method=request.method,
@@ -205,11 +205,3 @@ def _query(target: Target) -> Query:
     if target.carried is not None:
         return parse_carried_query(target.query, with_token=target.token is None)
     return parse_query(target.query)
-
-
-def _covers(grant: Grant, target: Target) -> bool:
-    if target.carried is None:
-        return grant.covers(target.scope)
-    # As edge/handlers/authorise.py has it: no token names a carried host, only what has led to it.
-    via = f"/{target.carried.host.via}/"
-    return grant.covers(via) or any(prefix.startswith(via) for prefix in grant.path_prefixes)

@@ -38,15 +38,17 @@ class Readers:
         future = asyncio.get_running_loop().run_in_executor(self._threads, work)
         self._reads += 1
         future.add_done_callback(self._ended)
+        taken = False
         try:
             async with asyncio.timeout(self._seconds):
                 # Cancelling the future of a read that waits for its thread would not tell when it has ended.
-                return await asyncio.shield(future)
-        except BaseException:
-            if unwanted is not None:
+                result = await asyncio.shield(future)
+            taken = True
+            return result
+        finally:
+            if not taken and unwanted is not None:
                 # Also if the read is done by now: its result came together with the cancellation.
                 future.add_done_callback(lambda done: _discard(done, unwanted))
-            raise
 
     def close(self) -> None:
         """Begin no more reads, and wait for none."""

@@ -131,11 +131,11 @@ def _digest_of(wanted: object, claim: str) -> bytes:
     if type(wanted) is bytes:
         return wanted
     try:
-        if type(wanted) is str:  # in hexadecimal digits, as one implementation writes it
-            return bytes.fromhex(wanted)
-    except ValueError:
-        pass
-    raise TokenBadClaims(f"The token's {claim} has a hash that is none.")
+        if type(wanted) is not str:
+            raise TypeError
+        return bytes.fromhex(wanted)  # as one implementation writes it
+    except (TypeError, ValueError) as error:
+        raise TokenBadClaims(f"The token's {claim} has a hash that is none.") from error
 
 
 def _sha512_256(text: str) -> bytes:

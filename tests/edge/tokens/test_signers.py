@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestServer
 from botocore.signers import CloudFrontSigner
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from config.runtime.keys import KeySet
@@ -22,14 +20,16 @@ from edge.app import build_app
 from edge.tokens.opened import open_signers
 from tests.edge.client import MASTER, SEGMENT, Client
 from tests.edge.refusals import causes
-from tests.edge.tokens.cat import minting as cat
 from tests.edge.tokens.clock import Clock
-from tests.edge.tokens.links.signing import akamai, base64url
-from tests.edge.tokens.uri_signing import support as uri
-
-EDGE = "https://edge.example.com"
-MASTER_PATH = "/vod/title/master.m3u8"
-AKAMAI_KEY = "aabbccddeeff00112233445566778899"
+from tests.edge.tokens.forging import (
+    EDGE,
+    MASTER_PATH,
+    akamai_token,
+    cat_token,
+    every_scheme,
+    secure_link,
+    uri_token,
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,41 +37,9 @@ def cloudfront_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def private_file(path: Path, keys_in_it: list[dict[str, Any]]) -> str:
-    path.touch(0o600)
-    path.write_text(json.dumps({"keys": keys_in_it}))
-    return str(path)
-
-
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path, cloudfront_key: rsa.RSAPrivateKey) -> Settings:
-    public = tmp_path / "cloudfront.pem"
-    public.write_bytes(
-        cloudfront_key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    )
-    for_uris = [*uri.SIGNING.values(), uri.CONTENT]
-    signers = {
-        "partner": {
-            "scheme": "uri-signing",
-            "keys_file": private_file(tmp_path / "uris.json", for_uris),
-            "issuers": ["origin"],
-            "renewal_key": "ed",
-        },
-        "cta": {
-            "scheme": "cat",
-            "keys": json.dumps({"keys": list(cat.jwks().values())}),
-            "renewal_key": "HS256",
-        },
-        "nginx": {"scheme": "secure-link", "secrets": ["enigma"], "reach": "folder"},
-        "aws": {"scheme": "cloudfront", "public_keys": {"K1": str(public)}},
-        "akamai": {"scheme": "akamai", "secrets": [AKAMAI_KEY], "origins": ["vod"]},
-    }
-    changed = settings.model_dump(exclude_unset=True)
-    changed["tokens"] = {"signers": signers}
-    changed["edge"]["public_url"] = EDGE
-    return Settings.model_validate(changed)
+    return every_scheme(settings, tmp_path, cloudfront_key)
 
 
 @pytest.fixture
@@ -83,26 +51,6 @@ async def edge(
     server = TestServer(app)
     async with server:
         yield server
-
-
-def uri_token(**claims: Any) -> str:
-    anything = r"regex:https://edge\.example\.com/vod/title/.*"
-    payload = {"iss": "origin", "exp": int(time.time()) + 600, "cdniuc": anything, **claims}
-    return uri.mint(payload)
-
-
-def cat_token(**claims: Any) -> str:
-    now = int(time.time())
-    said = {4: now + 600, 312: {3: {1: "/vod/title/"}}}
-    said |= {int(name[1:]): value for name, value in claims.items()}
-    return cat.base64url(cat.mac0(said))
-
-
-def secure_link(path: str) -> str:
-    expires = int(time.time()) + 600
-    text = f"{expires}{path}127.0.0.1 enigma".encode()
-    digest = hashlib.md5(text, usedforsecurity=False).digest()
-    return f"{path}?md5={base64url(digest)}&expires={expires}"
 
 
 def cloudfront_link(path: str, key: rsa.RSAPrivateKey) -> str:
@@ -117,8 +65,7 @@ def cloudfront_link(path: str, key: rsa.RSAPrivateKey) -> str:
 
 
 def akamai_link(path: str) -> str:
-    fields = f"exp={int(time.time()) + 600}~acl=/vod/title/*"
-    return f"{path}?hdnts={akamai(fields, key=AKAMAI_KEY)}"
+    return f"{path}?hdnts={akamai_token()}"
 
 
 @pytest.fixture(params=["uri-signing", "cat", "secure-link", "cloudfront", "akamai"])
@@ -177,8 +124,7 @@ async def test_cookies_of_cloudfront_open_a_segment(
 
 
 async def test_a_path_of_akamai_opens_what_lies_below(client: Client) -> None:
-    fields = f"exp={int(time.time()) + 600}~acl=%2fvod%2ftitle%2f*"
-    token = akamai(fields, key=AKAMAI_KEY)
+    token = akamai_token("acl=%2fvod%2ftitle%2f*")
 
     assert (await client.ask(f"/hdntl={token}/vod/title/v/1.m4s"))[2] == SEGMENT
 
@@ -203,7 +149,7 @@ async def test_a_chain_of_uri_signing_goes_on_by_cookie(client: Client, clock: C
 async def test_a_cat_in_a_field_is_followed_by_the_next_in_a_field(
     client: Client, clock: Clock
 ) -> None:
-    token = cat_token(c323={0: 2, 1: 600, 2: 100})
+    token = cat_token({323: {0: 2, 1: 600, 2: 100}})
     field = {"CTA-Common-Access-Token": token}
     _, headers, body = await client.ask("/vod/title/v/1.m4s", **field)
     assert "CTA-Common-Access-Token" not in headers
@@ -219,7 +165,7 @@ async def test_a_cat_in_a_field_is_followed_by_the_next_in_a_field(
 
 
 async def test_a_cat_says_what_is_sent_when_it_does_not_allow_a_request(client: Client) -> None:
-    token = cat_token(c322={312: [302, {"Location": "https://buy.example/"}]})
+    token = cat_token({322: {312: [302, {"Location": "https://buy.example/"}]}})
 
     status, headers, _ = await client.ask(f"/t/{token}/vod/other/master.m3u8")
 
@@ -232,8 +178,7 @@ async def test_a_cat_says_what_is_sent_when_it_does_not_allow_a_request(client: 
 async def test_a_signer_opens_its_own_origins_alone(
     client: Client, settings: Settings, tmp_path: Path
 ) -> None:
-    fields = f"exp={int(time.time()) + 600}~acl=/*"
-    token = akamai(fields, key=AKAMAI_KEY)
+    token = akamai_token("acl=/*")
 
     assert (await client.ask(f"{MASTER_PATH}?hdnts={token}"))[0] == 302
     forms = await client.ask(f"/nowhere/a.m3u8?hdnts={token}")

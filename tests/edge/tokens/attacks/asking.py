@@ -10,7 +10,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from tests.edge.refusals import NOT_ALLOWED
-from tests.edge.tokens.attacks.forging import HOST
+from tests.edge.tokens.forging import HOST
 
 # No answer takes as long: an edge that hangs fails the test.
 _SECONDS = 5.0

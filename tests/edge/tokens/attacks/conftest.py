@@ -17,8 +17,8 @@ from edge.app import build_app
 from edge.lane.lane import LANE
 from tests.edge.client import MASTER
 from tests.edge.tokens.attacks.asking import SECRET, Attacked
-from tests.edge.tokens.attacks.forging import every_scheme
 from tests.edge.tokens.clock import Clock
+from tests.edge.tokens.forging import every_scheme
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from config.runtime.keys import KeySet
 from edge import keys
 from tests.edge.refusals import causes
 from tests.edge.tokens.attacks.asking import Attacked, answer_on, is_plain_refusal, looks, sent
-from tests.edge.tokens.attacks.forging import (
+from tests.edge.tokens.cat import minting as cat
+from tests.edge.tokens.forging import (
     ANYTHING,
     HOST,
     INIT_PATH,
@@ -31,7 +32,6 @@ from tests.edge.tokens.attacks.forging import (
     uri_token,
     url_sig_link,
 )
-from tests.edge.tokens.cat import minting as cat
 from tests.edge.tokens.uri_signing import support as uri
 
 Mint = Callable[..., str]

@@ -11,7 +11,7 @@ from config.contracts.tokens import Renew
 from config.settings.load import Settings
 from tests.edge.refusals import causes
 from tests.edge.tokens.attacks.asking import SECRET, Attacked, is_plain_refusal, sent
-from tests.edge.tokens.attacks.forging import (
+from tests.edge.tokens.forging import (
     EDGE,
     HOST,
     INIT_PATH,

@@ -37,7 +37,8 @@ from tests.edge.tokens.attacks.asking import (
     raw,
     sent,
 )
-from tests.edge.tokens.attacks.forging import (
+from tests.edge.tokens.clock import Clock
+from tests.edge.tokens.forging import (
     HOST,
     INIT_PATH,
     MASTER_PATH,
@@ -45,7 +46,6 @@ from tests.edge.tokens.attacks.forging import (
     cat_token,
     uri_token,
 )
-from tests.edge.tokens.clock import Clock
 
 Mint = Callable[..., str]
 HOUR = 3600

@@ -12,7 +12,7 @@ from edge.tokens.links.link import MARK, Link
 from edge.tokens.strict import base64url
 from tests.edge.refusals import causes
 from tests.edge.tokens.attacks.asking import SECRET, Attacked, is_plain_refusal, sent
-from tests.edge.tokens.attacks.forging import (
+from tests.edge.tokens.forging import (
     INIT_PATH,
     MASTER_PATH,
     SEGMENT_PATH,

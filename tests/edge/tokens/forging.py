@@ -53,7 +53,7 @@ def every_scheme(settings: Settings, folder: Path, key: rsa.RSAPrivateKey) -> Se
         },
         "cta": {
             "scheme": "cat",
-            "keys_file": private_file(folder / "cat.json", list(cat.jwks().values())),
+            "keys": json.dumps({"keys": list(cat.jwks().values())}),
             "renewal_key": "HS256",
         },
         "nginx": {"scheme": "secure-link", "secrets": ["enigma"], "reach": "folder"},

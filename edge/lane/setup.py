@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
@@ -14,7 +15,7 @@ from edge.lane.lane import LANE, Lane
 from edge.lane.protocol import LaneRunner
 from edge.tokens.verified import VerifiedTokens
 
-# For origins, files, sockets of our own: never more than a quarter, so that a small limit still serves viewers.
+# For origins, files, sockets to come: never more than a quarter, so that a small limit still serves viewers.
 _OWN_DESCRIPTORS = 1024
 
 
@@ -28,9 +29,10 @@ def add_lane(app: web.Application, settings: EdgeSettings, tokens: VerifiedToken
 
 
 def _descriptors_for_viewers() -> int:
-    """As many as the process may open, less our own: a 503 comes before accept() fails."""
+    """As many as the process may still open, less our own: a 503 comes before accept() fails."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
-    return max(1, soft - min(_OWN_DESCRIPTORS, soft // 4))
+    held = sum(1 for _ in Path("/dev/fd").iterdir())
+    return max(1, soft - held - min(_OWN_DESCRIPTORS, soft // 4))

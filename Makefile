@@ -43,8 +43,17 @@ tests/node_modules/.installed: tests/package-lock.json | $(VENV)/.installed
 	cd tests && $(NPM_CI)
 	@touch $@
 
+# What plays in real time has the machine to itself; ARGS chooses tests by hand: make test ARGS="tests/edge -k ranges".
+PLAYED := tests/live tests/player
+PYTEST  = PATH="$(abspath $(BIN)):$$PATH" $(RUN) pytest
+
 test: setup-test lint types imports ## lint, types, import lines and the whole test suite
-	PATH="$(abspath $(BIN)):$$PATH" $(RUN) pytest $(ARGS)
+ifdef ARGS
+	$(PYTEST) $(ARGS)
+else
+	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile $(addprefix --ignore=,$(PLAYED))
+	$(PYTEST) $(PLAYED)
+endif
 
 lint: $(VENV)/.installed ## ruff: style and mistakes
 	$(BIN)/ruff check .

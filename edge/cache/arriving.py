@@ -8,6 +8,8 @@ from bisect import bisect_right
 
 # How far a body that is not kept may run ahead of its slowest reader.
 _WINDOW_BYTES = 1024 * 1024
+# The most of such a body that a reader gets at a time: its client sets the pace, and a piece has a deadline.
+_PIECE_BYTES = 256 * 1024
 _MOST_CHUNKS = 64
 
 
@@ -27,7 +29,7 @@ class Arriving:
         self._chunks: list[bytes] = []
         self._starts: list[int] = []
         self._places: dict[Reader, int] = {}
-        self._news: asyncio.Event = asyncio.Event()
+        self._news: asyncio.Event | None = None  # there is one while somebody waits for it
         self._moved: asyncio.Event = asyncio.Event()
 
     @property
@@ -85,6 +87,8 @@ class Arriving:
         index = bisect_right(self._starts, place) - 1
         chunk, skipped = self._chunks[index], place - self._starts[index]
         end = len(chunk) if stop is None else min(len(chunk), stop - self._starts[index])
+        if not self.kept:
+            end = min(end, skipped + _PIECE_BYTES)
         if skipped == 0 and end == len(chunk):
             return chunk
         return memoryview(chunk)[skipped:end]
@@ -97,8 +101,15 @@ class Arriving:
             del self._chunks[:done], self._starts[:done]
 
     def _tell(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        if self._news is not None:
+            self._news.set()
+            self._news = None
+
+    async def _next(self) -> None:
+        """Wait until something has changed."""
+        if self._news is None:
+            self._news = asyncio.Event()
+        await self._news.wait()
 
 
 class Reader:
@@ -128,7 +139,7 @@ class Reader:
                 break
             if body.error is not None:
                 raise copy.copy(body.error)  # one each: a traceback grows with every raise
-            await body._news.wait()
+            await body._next()
         raise StopAsyncIteration
 
     def seek(self, start: int, stop: int | None) -> None:

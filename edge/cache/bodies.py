@@ -7,13 +7,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Protocol
 
 from edge.cache.fills import Fill
-from edge.cache.shelf import Shelf
+from edge.cache.shelf import PIECE_BYTES, Shelf
 from edge.cache.stored import Stored
 from edge.errors import OriginFailed
 
 Pieces = AsyncGenerator[bytes | memoryview, None]
 # Fetches a part of a body again that was evicted while somebody still read it.
 Again = Callable[[Stored, int, int], Pieces]
+# Of a body that has just arrived: as it came, so that it does not leave in more pieces than it came in.
+_ARRIVED_BYTES = 1024 * 1024
 
 
 class Body(Protocol):
@@ -50,9 +52,12 @@ class KeptBody:
             return self._stored.body
         return await self._shelf.load(self._stored)
 
-    async def read(self, start: int, stop: int | None) -> Pieces:
+    async def read(
+        self, start: int, stop: int | None, *, in_memory_bytes: int = PIECE_BYTES
+    ) -> Pieces:
         end = self.size if stop is None else stop
-        async with contextlib.aclosing(self._shelf.pieces(self._stored, start, end)) as pieces:
+        kept = self._shelf.pieces(self._stored, start, end, in_memory_bytes=in_memory_bytes)
+        async with contextlib.aclosing(kept) as pieces:
             async for piece in pieces:
                 start += len(piece)
                 yield piece
@@ -98,7 +103,8 @@ class ArrivingBody:
             place = reader.place
         stored = self._fill.stored
         if stored is not None and (stop is None or place < stop):
-            async for piece in self._kept(stored).read(place, stop):
+            kept = self._kept(stored)
+            async for piece in kept.read(place, stop, in_memory_bytes=_ARRIVED_BYTES):
                 yield piece
 
     def close(self) -> None:

@@ -193,7 +193,8 @@ class Fill:
         for name in [name for name in fields if name.lower().startswith("kawa-")]:
             fields.popall(name, None)
         # RFC 9110 section 6.6.1: whoever passes on an answer without a date gives it one.
-        fields.setdefault("Date", http_date(self._clock()))
+        if "Date" not in fields:
+            fields["Date"] = http_date(self._clock())
         head = Head(
             status=reply.status,
             reason=reply.reason,

@@ -170,19 +170,21 @@ class Shelf:
         metrics.CACHE_PURGED.labels(purge.kind).inc(count)
         return count
 
-    async def pieces(self, stored: Stored, start: int, stop: int) -> Pieces:
+    async def pieces(
+        self, stored: Stored, start: int, stop: int, *, in_memory_bytes: int = PIECE_BYTES
+    ) -> Pieces:
         """The bytes of a stored body, looked up piece by piece so that a slow reader holds no memory.
 
-        They end early if the body is kept nowhere any more.
+        They end early if the body is kept nowhere any more. Those in memory have at most ``in_memory_bytes``.
         """
         opened: tuple[DiskEntry, DiskBody] | None = None
         try:
             while start < stop:
-                end = min(stop, start + PIECE_BYTES)
                 piece: bytes | memoryview | None = None
                 if stored.chunks is not None:
-                    piece = stored.piece(start, end)
+                    piece = stored.piece(start, min(stop, start + in_memory_bytes))
                 elif self._disk is not None:
+                    end = min(stop, start + PIECE_BYTES)
                     # Once open, a file is read to its end, even if it is evicted meanwhile.
                     opened = opened or await self._opened(self._disk, stored)
                     if opened is not None:

@@ -42,17 +42,13 @@ class StrictConnector(TCPConnector):
     async def _get(self, key: Any, traces: Any) -> Any:
         if FRESH.get():
             return None
-        waiting = self._conns.get(key)
-        if waiting:
-            for item in [item for item in waiting if not _is_quiet(item[0], tls=key.is_ssl)]:
-                waiting.remove(item)
-                item[0].close()
-            if not waiting:
-                self._conns.pop(key, None)
-        connection = await super()._get(key, traces)
-        if connection is not None:
-            REUSED.set(True)
-        return connection
+        while (connection := await super()._get(key, traces)) is not None:
+            protocol = connection.protocol
+            if protocol is not None and _is_quiet(protocol, tls=key.is_ssl):
+                REUSED.set(True)
+                return connection
+            connection.close()
+        return None
 
 
 def _is_quiet(protocol: ResponseHandler, *, tls: bool) -> bool:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from typing import Any
 
 from aiohttp import ClientPayloadError, StreamReader, hdrs
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.helpers import set_exception
 from aiohttp.streams import EMPTY_PAYLOAD
+
+# A little less than what event loops read at a time: where so much was, there is more.
+_MUCH_BYTES = 250_000
+# What is fetched besides: all others wait while it is copied, and both together are what a paused reader may leave.
+_MORE_BYTES = 768 * 1024
 
 
 class PlainBodies(ResponseHandler):
@@ -19,6 +26,13 @@ class PlainBodies(ResponseHandler):
 
     _left = 0  # bytes of a plain body that are still to come
     _fresh: tuple[Any, StreamReader] | None = None  # the head that has just been read
+    _fd = -1  # whose bytes are those of the body: not with TLS
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None and transport.get_extra_info("sslcontext") is None:
+            self._fd = sock.fileno()
 
     def feed_data(self, data: tuple[Any, StreamReader], size: int = 0) -> None:
         self._fresh = None if self._buffer else data  # two heads at once are no plain answer
@@ -34,16 +48,35 @@ class PlainBodies(ResponseHandler):
         payload = self._payload
         if payload is None or not data:
             return
-        if len(data) < left:
-            self._left = left - len(data)
-            payload.feed_data(data)
-            return
-        self._left = 0
         if len(data) > left:
             self._tail += data[left:]
             data = data[:left]
+        keeps_up = not payload._size  # its reader
+        self._add(payload, data)
+        if keeps_up and self._left and len(data) >= _MUCH_BYTES:
+            self._read_on(payload)
+
+    def _add(self, payload: StreamReader, data: bytes) -> None:
+        self._left -= len(data)
         payload.feed_data(data)
-        payload.feed_eof()
+        if not self._left:
+            payload.feed_eof()
+
+    def _read_on(self, payload: StreamReader) -> None:
+        """Fetch what else is there: in one piece, and without the copy that the event loop makes."""
+        transport = self.transport
+        if self._fd < 0 or transport is None or transport.is_closing():
+            return
+        try:
+            data = os.read(self._fd, min(self._left, _MORE_BYTES))
+        except BlockingIOError:
+            return
+        except OSError:
+            # The kernel says it once only, so the event loop will not hear of it.
+            transport.abort()
+            return
+        if data:  # otherwise it has ended, as the event loop is about to find
+            self._add(payload, data)
 
     def pause_reading(self) -> None:
         if self._parser is not None:
@@ -53,6 +86,7 @@ class PlainBodies(ResponseHandler):
         self._pause_transport_reading()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._fd = -1
         payload = self._payload
         if self._left and payload is not None:
             self._left = 0

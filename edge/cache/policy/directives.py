@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from edge.cache.policy.lists import OWS, TOKEN, names_in, split_list, unquoted
 from edge.origin.upstream import Fields
@@ -12,6 +13,10 @@ from edge.origin.upstream import Fields
 MAX_SECONDS = 2**31  # what a larger number stands for, RFC 9111 section 1.2.2
 
 Pair = tuple[str, str | None]
+
+# Origins say the same of most of their files; what is longer is not worth the memory.
+_LONGEST_KNOWN = 256
+_MOST_KNOWN = 512
 
 # Heeded even where what follows is no directive, as in "private; max-age=60".
 _FORBIDDING = frozenset({"no-store", "no-cache", "private"})
@@ -55,7 +60,14 @@ NO_REQUEST_DIRECTIVES = RequestDirectives()
 def response_directives(fields: Fields) -> Directives:
     """The Cache-Control field of an answer."""
     lines = fields.getall("Cache-Control", ())
+    if len(lines) == 1 and len(lines[0]) <= _LONGEST_KNOWN:
+        return _of_line(lines[0])
     return from_pairs(pairs_in(lines)) if lines else Directives()
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def _of_line(line: str) -> Directives:
+    return from_pairs(pairs_in([line]))
 
 
 def request_directives(fields: Fields) -> RequestDirectives:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Literal
 
 from edge.structured_fields import BareItem, Item, Token, write_list
@@ -27,6 +28,21 @@ def cache_status(
     name: str = "kawa",
 ) -> str:
     """This cache's member of the field; a hit was not forwarded, so with ``hit`` the words about that are left out."""
+    seconds = None if ttl is None else math.floor(ttl)  # negative: stale
+    return _written(hit, fwd, fwd_status, seconds, stored, collapsed, detail, name)
+
+
+@lru_cache(maxsize=512)
+def _written(
+    hit: bool,
+    fwd: Forwarded | None,
+    fwd_status: int | None,
+    ttl: int | None,
+    stored: bool,
+    collapsed: bool,
+    detail: str | None,
+    name: str,
+) -> str:
     parameters: dict[str, BareItem] = {}
     if hit:
         parameters["hit"] = True
@@ -35,7 +51,7 @@ def cache_status(
         if fwd_status is not None:
             parameters["fwd-status"] = fwd_status
     if ttl is not None:
-        parameters["ttl"] = math.floor(ttl)  # negative: stale
+        parameters["ttl"] = ttl
     if stored and not hit:
         parameters["stored"] = True
     if collapsed and not hit:

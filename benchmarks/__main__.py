@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import (
     admission,
     edge,
+    manifests_ads,
     manifests_dash,
     manifests_filter,
     manifests_hls,
@@ -25,6 +26,7 @@ BENCHMARKS = {
     "start": start.main,
     "manifests_hls": manifests_hls.main,
     "manifests_dash": manifests_dash.main,
+    "manifests_ads": manifests_ads.main,
     "manifests_memory": manifests_memory.main,
     "manifests_filter": manifests_filter.main,
     "tokens": tokens.main,

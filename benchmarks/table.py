@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-_MARKED = re.compile(r"(?<=<!-- edge: begin -->\n).*(?=<!-- edge: end -->)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +68,16 @@ def table(rows: Sequence[Row]) -> str:
 
 def keep(rows: Sequence[Row], *, how: str) -> None:
     """Rewrite the marked section of RESULTS.md; nothing else in it changes."""
-    text = RESULTS.read_text()
     today = datetime.now(UTC).date().isoformat()
-    body = f"{today}, {how}; {platform.python_implementation()} {platform.python_version()}.\n\n{table(rows)}\n"
-    changed, count = _MARKED.subn(lambda _: body, text)
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    keep_section("edge", f"{today}, {how}; {python}.\n\n{table(rows)}")
+
+
+def keep_section(name: str, body: str) -> None:
+    """Rewrite what stands between a section's two marks."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    marked = re.compile(rf"(?<={re.escape(begin)}\n).*(?={re.escape(end)})", re.DOTALL)
+    changed, count = marked.subn(lambda _: f"{body}\n", RESULTS.read_text())
     if count != 1:
-        raise ValueError(
-            f"{RESULTS.name} has lost its marks <!-- edge: begin --> and <!-- edge: end -->"
-        )
+        raise ValueError(f"{RESULTS.name} has lost its marks {begin} and {end}")
     RESULTS.write_text(changed)

@@ -18,6 +18,8 @@ from config.runtime.keys import KeySet
 from config.runtime.tasks import BackgroundTasks
 from config.settings.load import Settings
 from edge import keys
+from edge.cache.ads.open import open_tracker
+from edge.cache.ads.policies import open_policies
 from edge.cache.calls import Calls
 from edge.cache.documents import Documents
 from edge.cache.manifests import ManifestCache
@@ -84,6 +86,7 @@ def build_app(
     app[PEERS] = Peers.alone()  # until the process knows its siblings
     app[PURGEABLE] = []
     app.cleanup_ctx.append(partial(_cache, settings))
+    app[keys.ADS] = open_policies(settings.edge)
     app.cleanup_ctx.append(partial(_origins, settings, carry_secret))
     app.on_response_prepare.append(add_common_headers)
     add_routes(app)
@@ -166,7 +169,9 @@ async def _origins(
     settings: Settings, carry_secret: str | None, app: web.Application
 ) -> AsyncIterator[None]:
     edge = settings.edge
-    async with open_origins(settings, carry_secret=carry_secret) as origins:
+    policies = app[keys.ADS]
+    async with contextlib.AsyncExitStack() as stack:
+        origins = await stack.enter_async_context(open_origins(settings, carry_secret=carry_secret))
         sources = Sources(
             max_bytes=edge.manifest_cache_bytes,
             default_max_age=edge.manifest_max_age.total_seconds(),
@@ -190,12 +195,15 @@ async def _origins(
         )
         app[keys.ORIGINS] = origins
         app[keys.PREFETCHER] = prefetcher
+        tracker = await stack.enter_async_context(open_tracker(settings, policies, limits=limits))
         app[keys.MANIFESTS] = ManifestCache(
             origins,
             sources,
             Documents(app[keys.CACHE], app[keys.CALLS], tag_fields=edge.cache.tag_fields),
             limits=limits,
             learn=prefetcher.learn,
+            ads=tracker,
+            policies=policies,
         )
         app[PURGEABLE].append(app[keys.MANIFESTS])
         try:

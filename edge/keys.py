@@ -9,6 +9,7 @@ from aiohttp import web
 
 from config.contracts.grants import Grant
 from config.settings.edge import EdgeSettings
+from edge.cache.ads.policies import Policies
 from edge.cache.calls import Calls
 from edge.cache.manifests import ManifestCache
 from edge.cache.prefetch.prefetcher import Prefetcher
@@ -22,6 +23,7 @@ from edge.tokens.signers import Signers
 from edge.tokens.verified import VerifiedTokens
 
 SETTINGS = web.AppKey("settings", EdgeSettings)
+ADS = web.AppKey("ads", Policies)
 MANIFESTS = web.AppKey("manifests", ManifestCache)
 CLOCK: web.AppKey[Callable[[], float]] = web.AppKey("clock")  # seconds since the epoch
 PROGRESS: web.AppKey[Callable[[], None]] = web.AppKey(

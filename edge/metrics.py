@@ -105,6 +105,31 @@ MANIFESTS_STALE = Counter(
 MANIFEST_BYTES = Gauge(
     "edge_manifest_cache_bytes", "Memory held by manifests.", multiprocess_mode="livesum"
 )
+ADS_BREAKS = Counter(
+    "edge_ads_breaks_total",
+    "Ad breaks found in manifests, each once for every process that met it, by the rule that decided.",
+    ["rule"],
+)
+ADS_SIGNALS = Counter(
+    "edge_ads_signals_total", "Signals that spoke for those breaks, by their kind.", ["signal"]
+)
+ADS_REMOVED = Counter(
+    "edge_ads_removed_total",
+    "Segments or Periods taken out of versions of manifests or marked as gaps, by policy.",
+    ["policy"],
+)
+ADS_STATE = Counter(
+    "edge_ads_state_total",
+    "What became of the state of live windows: stored, conflict (another edge was first), epoch (begun anew), "
+    "restored (Redis had lost it), raised (numbers went forward to agree with it), island (gone on without Redis), "
+    "gap (no state to be had: gaps instead of cuts), held (the last good playlist once more), early, redis-failed.",
+    ["event"],
+)
+ADS_STATE_SECONDS = Histogram(
+    "edge_ads_state_duration_seconds",
+    "Agreeing on one version of a live playlist.",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
+)
 REQUESTS_RUNNING = Gauge(
     "edge_requests_running", "Requests being answered now.", multiprocess_mode="livesum"
 )

@@ -86,6 +86,10 @@ class Grant:
     stream_limit: int | None = None  # streams of the subject at once
     renewal: Renewal | None = None
     once: bool = False  # the token opens one session and is then used up
+    ads: Literal["off", "explain", "strip", "gap"] | None = (
+        None  # None: as the origin's setting says
+    )
+    debug: bool = False  # may be told how answers were made
     is_exact: bool = False  # its times hold to the second, however far clocks may differ
 
     def covers(self, scope: str) -> bool:

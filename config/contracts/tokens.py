@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from config.contracts.paths import BadPath, checked_path
 
@@ -15,6 +15,9 @@ ALGORITHMS = ("EdDSA", "ES256", "HS256")
 MAX_TOKEN_CHARS = 4096  # a JWT in a URL; longer ones are refused unread
 MAX_LIFETIME_SECONDS = 7 * 24 * 3600
 MIN_RENEWED_SECONDS = 20  # shorter ones would be renewed with nearly every playlist
+
+# What becomes of ad breaks for one viewer, whatever the origin's setting says.
+AdsClaim = Literal["off", "explain", "strip", "gap"]
 
 _LANGUAGE = re.compile(r"[ -~]{1,35}\Z")
 _METHOD = re.compile(r"[A-Z]{1,16}\Z")
@@ -61,6 +64,8 @@ class PlaybackClaims:
     stream_limit: int | None = None  # streams of the subject at once
     renew: Renew | None = None
     once: bool = False  # opens one session, and is then used up
+    ads: AdsClaim | None = None  # what becomes of ad breaks; None: what the origin's setting says
+    debug: bool = False  # an operator's: answers may tell how they were made
 
     def to_json(self) -> dict[str, Any]:
         """The JWT payload, RFC 7519 section 4.1 for the registered names."""
@@ -85,6 +90,8 @@ class PlaybackClaims:
             "streams": self.stream_limit,
             "renew": None if self.renew is None else self.renew.to_json(),
             "once": self.once or None,
+            "ads": self.ads,
+            "debug": self.debug or None,
         }
         return payload | {name: value for name, value in optional.items() if value is not None}
 
@@ -114,6 +121,8 @@ class PlaybackClaims:
             stream_limit=_positive(payload, "streams"),
             renew=_renew(payload, issued_at, expires_at),
             once=_flag(payload, "once"),
+            ads=_ads(payload),
+            debug=_flag(payload, "debug"),
         )
 
 
@@ -196,6 +205,17 @@ def _renew(payload: Mapping[str, Any], issued_at: int, expires_at: int) -> Renew
     ):
         raise BadClaims("renew")
     return Renew(seconds=seconds, until=until)
+
+
+def _ads(payload: Mapping[str, Any]) -> AdsClaim | None:
+    if "ads" not in payload:
+        return None
+    found: AdsClaim | None = next(
+        (policy for policy in get_args(AdsClaim) if policy == payload["ads"]), None
+    )
+    if found is None:
+        raise BadClaims("ads")
+    return found
 
 
 def _flag(payload: Mapping[str, Any], name: str) -> bool:

@@ -10,13 +10,14 @@ from typing import Literal
 
 import click
 
+from config.launch.ads import ads
 from config.launch.catalog_client import CatalogRefused, MediaNotMade, logged_in
 from config.launch.demo import run_demo
 from config.launch.doctor import examine
 from config.launch.edge_commands import cache, edge
 from config.launch.ingest import Ingested, ingest_file
 from config.launch.keys import keys
-from config.launch.manifest import BadOption, Options, absolute, origin_of, run_source
+from config.launch.manifest import BadOption, Options, absolute, ads_of, origin_of, run_source
 from config.launch.revoke import revocations, revoke, unrevoke
 from config.launch.running import run_command, serve_command, settings_for
 from config.launch.system import ADMIN_LOGIN, admin_password
@@ -154,7 +155,16 @@ def doctor(as_json: bool) -> None:
 )
 @click.option("--filter", "words", help="A filter, such as height:..720~alang:en.")
 @click.option(
-    "--ads", type=click.Choice(["off"]), default="off", show_default=True, help="Ad breaks."
+    "--ads",
+    type=click.Choice(["off", "explain", "strip", "gap"]),
+    default="off",
+    show_default=True,
+    help="Ad breaks: comments in the output, taken out, or marked as gaps. A live playlist is taken by itself.",
+)
+@click.option(
+    "--ads-rules",
+    metavar="NAMES",
+    help="Rules by name, with commas; explain without them takes all there are.",
 )
 @click.option(
     "--unlisted",
@@ -180,6 +190,7 @@ def manifest(
     origins: tuple[str, ...],
     words: str | None,
     ads: str,
+    ads_rules: str | None,
     unlisted: Literal["refuse", "leave", "carry"],
     token_in: str,
     text: str,
@@ -193,16 +204,24 @@ def manifest(
     try:
         pairs = tuple(origin_of(text) for text in origins)
         base = None if base is None else absolute(base, option="--base")
+        treatment, rules = ads_of(ads, ads_rules, _rule_folders() if ads != "off" else ())
     except BadOption as error:
         raise click.UsageError(str(error)) from error
     options = Options(
         base=base,
         origins=pairs,
         filter=filter_,
+        ads=treatment,
+        rules=rules,
         unlisted=unlisted,
         token=text if token_in == "query" else None,  # noqa: S105 - a place, not a password
     )
     run_command(_manifests(sources, options, form))
+
+
+def _rule_folders() -> tuple[Path, ...]:
+    folder = settings_for("manifest").edge.ads.rules
+    return () if folder is None else (folder,)
 
 
 async def _manifests(sources: tuple[str, ...], options: Options, form: str) -> None:
@@ -234,6 +253,7 @@ def _become(module: str) -> None:
 for command in (token_mint, token_inspect, token_verify, revoke, unrevoke, revocations):
     token.add_command(command)
 main.add_command(edge)
+main.add_command(ads)
 main.add_command(cache)
 main.add_command(keys)
 

@@ -13,6 +13,11 @@ from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
+from edge.manifests.ads.policy import AdPolicy, Treatment
+from edge.manifests.ads.rule_files import load as load_rules
+from edge.manifests.ads.rules import NO_RULES, RuleFault, Rules
+from edge.manifests.ads.treat import treat_dash, treat_hls
+from edge.manifests.ads.treated import Treated
 from edge.manifests.context import Context
 from edge.manifests.errors import ManifestError
 from edge.manifests.filters.filter import Filter
@@ -28,6 +33,7 @@ _FETCH_SECONDS = 30
 _MAC = "mac-is-made-by-an-edge"  # in its place in carried URIs
 _MOST_HOSTS = 256
 _CHUNK_BYTES = 64 * 1024
+_LEFT_ALONE = Treatment()
 
 
 class BadSource(ValueError):
@@ -48,6 +54,8 @@ class Options:
     unlisted: Unlisted = "refuse"
     token: str | None = None  # put into the query of every URI
     limits: Limits = DEFAULT
+    ads: Treatment = _LEFT_ALONE
+    rules: Rules = NO_RULES
 
 
 def origin_of(text: str) -> tuple[str, str]:
@@ -56,6 +64,29 @@ def origin_of(text: str) -> tuple[str, str]:
     if not mark or not _NAME.fullmatch(name):
         raise BadOption(f"--origin is NAME=URL with a name like 'vod-2', not {text!r}")
     return name, absolute(url, option=f"--origin {name}")
+
+
+def ads_of(
+    policy: str, names: str | None, folders: tuple[Path, ...], *, interstitials: bool = False
+) -> tuple[Treatment, Rules]:
+    """The treatment and the rules of ``--ads``, ``--ads-rules`` and the settings' folder; raises ``BadOption``."""
+    chosen = tuple(name for name in (names or "").replace(",", " ").split() if name)
+    found = AdPolicy(policy)
+    if found in (AdPolicy.STRIP, AdPolicy.GAP) and not chosen:
+        raise BadOption(f"--ads {policy}: say by which rules, such as --ads-rules scte35")
+    if found is AdPolicy.OFF:
+        if chosen:
+            raise BadOption(
+                "--ads-rules: nothing is looked for without --ads explain, strip or gap"
+            )
+        return _LEFT_ALONE, NO_RULES
+    try:
+        book = load_rules(folders)
+        rules = book.chosen(chosen or tuple(dict.fromkeys(rule.name for rule in book)))
+    except RuleFault as error:
+        raise BadOption(f"--ads-rules: {error}") from error
+    names_used = chosen or tuple(rule.name for rule in rules.items)
+    return Treatment(policy=found, rules=names_used, interstitials=interstitials), rules
 
 
 def absolute(url: str, *, option: str) -> str:
@@ -96,7 +127,9 @@ class Row:
             "dropped": []
             if made is None
             else [{"where": d.where, "what": d.what, "why": d.why} for d in made.dropped],
-            "ads": None,
+            "ads": None
+            if made is None or made.ads is None
+            else [found.to_json() for found in made.ads.breaks],
             "warnings": [] if made is None else list(made.warnings),
             "error": self.error,
         }
@@ -114,7 +147,8 @@ async def run_source(source: str, options: Options) -> Row:
 
 
 def _row(source: str, data: bytes, options: Options) -> Row:
-    made = produce(data, context_of(options), options.filter, limits=options.limits)
+    ads = _treated(data, options)
+    made = produce(data, context_of(options), options.filter, limits=options.limits, ads=ads)
     output = made.output
     if options.token is not None:
         output = with_query_token(
@@ -127,6 +161,20 @@ def _row(source: str, data: bytes, options: Options) -> Row:
         produced=made,
         filter=None if options.filter is None else str(options.filter),
     )
+
+
+def _treated(data: bytes, options: Options) -> Treated | None:
+    """What becomes of the breaks, as if nobody had seen the manifest before."""
+    if options.ads.policy is AdPolicy.OFF:
+        return None
+    match format_of(data):
+        case Format.HLS:
+            treat = treat_hls
+        case Format.DASH:
+            treat = treat_dash
+        case _:
+            return None
+    return treat(data, options.ads, options.rules, base=options.base, limits=options.limits)
 
 
 def context_of(options: Options) -> Context:

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from config.contracts.paths import MEDIA_FOLDER, MEDIA_ORIGIN
+from config.settings.ads import AdsSettings
 from config.settings.cache import CacheSettings
 from config.settings.geo import GeoSettings
 from config.settings.origins import (
@@ -64,6 +65,7 @@ class EdgeSettings(Section):
         default=None,
         description="A public origin that every other path belongs to: a plain caching proxy for any method.",
     )
+    ads: AdsSettings = Field(default=AdsSettings(), description="Ad breaks.")
     dns: DnsSettings = Field(default=DnsSettings(), description="Looking up the names of origins.")
     shield_keys: tuple[ShieldKey, ...] = Field(
         default=(),

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, StringConstraints, model_validator
 
+from config.settings.ads import AdsField, AdsInterstitialsField, AdsRulesField
 from config.settings.content_keys import ContentKeysField
 from config.settings.shared import Section
 
@@ -41,6 +42,9 @@ class StorageOrigin(Section):
         description="How long a file of this machine is served before it is looked at again.",
     )
     content_keys: ContentKeysField = None
+    ads: AdsField = "off"
+    ads_rules: AdsRulesField = ()
+    ads_interstitials: AdsInterstitialsField = False
 
 
 class FolderOrigin(Section):
@@ -55,6 +59,9 @@ class FolderOrigin(Section):
         description="How long a file of this machine is served before it is looked at again.",
     )
     content_keys: ContentKeysField = None
+    ads: AdsField = "off"
+    ads_rules: AdsRulesField = ()
+    ads_interstitials: AdsInterstitialsField = False
 
 
 class Pooled(Section):
@@ -67,6 +74,9 @@ class Pooled(Section):
         "written in the URL itself may.",
     )
     content_keys: ContentKeysField = None
+    ads: AdsField = "off"
+    ads_rules: AdsRulesField = ()
+    ads_interstitials: AdsInterstitialsField = False
     ca_file: Path | None = Field(
         default=None,
         description="PEM file of the authorities that its certificate is checked by; empty means the system's.",

@@ -42,6 +42,7 @@ class Form:
     whole: tuple[
         Place, ...
     ] = ()  # what has to be an absolute URI, which differs from viewer to viewer
+    ads: str = ""  # what was done about breaks, for those who may be told
 
     @property
     def size_bytes(self) -> int:
@@ -74,7 +75,9 @@ class Form:
         return with_query_token(body, places, token, xml=self.format is Format.DASH)
 
 
-def make_form(produced: Produced, *, is_patch: bool = False, with_places: bool = False) -> Form:
+def make_form(
+    produced: Produced, *, is_patch: bool = False, with_places: bool = False, ads: str = ""
+) -> Form:
     """Compress and name what was produced."""
     body = produced.output
     encoded = []
@@ -92,6 +95,7 @@ def make_form(produced: Produced, *, is_patch: bool = False, with_places: bool =
         places=produced.places() if with_places else (),
         given_up=produced.given_up,
         whole=() if is_patch else whole_places(produced),
+        ads=ads,
     )
 
 

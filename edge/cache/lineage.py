@@ -29,7 +29,10 @@ _MAX_CHILDREN = 8192
 _EDGE = "http://edge.invalid/"
 _MAX_HISTORIES = 64
 _MAX_HISTORY_BYTES = 512 * 1024  # of one version: larger documents get no patches
-_VERSIONS = 6
+# A history holds a promise of _PATCH_TTL_SECONDS at one version a second, as far as its documents are small.
+_VERSIONS = 64
+_VERSIONS_OF_ANY_SIZE = 6
+_HISTORY_BYTES = 1024 * 1024
 _PATCH_TTL_SECONDS = 60.0
 
 V = TypeVar("V")
@@ -103,11 +106,11 @@ class Lineage:
         output = patch.advertise_patch(produced.output, reference, _PATCH_TTL_SECONDS)
         if output == produced.output:
             return produced  # its origin makes patches of its own
-        versions = self._versions.get((key, str(recipe.filter))) or OrderedDict()
+        history = (key, str(recipe.filter), recipe.ads)
+        versions = self._versions.get(history) or OrderedDict()
         versions[published] = output
-        while len(versions) > _VERSIONS:
-            versions.popitem(last=False)
-        self._versions.put((key, str(recipe.filter)), versions)
+        _shorten(versions)
+        self._versions.put(history, versions)
         if recipe.patch is None:
             # The places move by what was put before them; a token in a query is for players that know no patches.
             return replace(produced, output=output, places=tuple)
@@ -116,3 +119,11 @@ class Lineage:
         if made is None:
             raise PatchGone
         return replace(produced, output=made, places=tuple)
+
+
+def _shorten(versions: OrderedDict[str, bytes]) -> None:
+    size = sum(map(len, versions.values()))
+    while len(versions) > _VERSIONS or (
+        size > _HISTORY_BYTES and len(versions) > _VERSIONS_OF_ANY_SIZE
+    ):
+        size -= len(versions.popitem(last=False)[1])

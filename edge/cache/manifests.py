@@ -7,9 +7,14 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Literal
 
 from edge import metrics
+from edge.cache.ads.children import children_of
+from edge.cache.ads.policies import Policies
+from edge.cache.ads.tracker import Tracker
+from edge.cache.ads.treated import Behind, Rendition, Version, account
 from edge.cache.documents import Documents
 from edge.cache.forms import Form, make_form
 from edge.cache.lineage import Lineage
@@ -18,6 +23,8 @@ from edge.cache.single_flight import SingleFlight
 from edge.cache.sources import Source, SourceKey, Sources
 from edge.cache.tiers.purge import Purge
 from edge.errors import BadManifest, BlockedTooFar, EdgeError
+from edge.manifests.ads.policy import AdPolicy, Treatment
+from edge.manifests.ads.treated import Treated
 from edge.manifests.context import Context
 from edge.manifests.dash import scan as dash_scan
 from edge.manifests.dash import xlink
@@ -39,6 +46,11 @@ from edge.query import Query
 _LARGE_BYTES = 256 * 1024
 # A playlist with parts is seldom the same for longer.
 _WAITED_FOR_SECONDS = 2.0
+# A target duration longer than this is no reason to keep a player waiting in a break.
+_LONGEST_TARGET_SECONDS = 10.0
+_PATIENCE = 0.7  # of what players have
+# A playlist that ends before what its origin lists, because the leading one has not come so far, is made again.
+_EARLY_SECONDS = 0.25
 _MAX_REMOTE_ELEMENTS = 16
 _MAX_REMOTE_BYTES = 2**20
 # Told once of every fetched document, whole, and whether it is another one than before.
@@ -50,6 +62,7 @@ class Recipe:
     """What a viewer may or wants to get of a manifest; equal recipes share one form."""
 
     filter: Filter | None = None
+    ads: Treatment | None = None  # None: breaks are left as they are
     skip: str | None = None  # the value of _HLS_skip: a delta update
     patch: str | None = None  # publishTime of the MPD that the player has
     in_path: bool = (
@@ -81,13 +94,18 @@ class ManifestCache:
         *,
         limits: Limits,
         learn: Learn,
+        ads: Tracker,
+        policies: Policies,
     ) -> None:
         self._origins = origins
         self._documents = documents
         self._sources = sources
         self._limits = limits
         self._learn = learn
+        self._ads = ads
+        self._policies = policies
         self._making: SingleFlight[tuple[int, Recipe], Form] = SingleFlight()
+        self._treating: SingleFlight[tuple[int, Treatment], Treated] = SingleFlight()
         self._lineage = Lineage()
 
     async def form(self, wanted: Wanted, recipe: Recipe) -> tuple[Form, float, Source]:
@@ -95,7 +113,7 @@ class ManifestCache:
 
         An ``EdgeError`` if there are none.
         """
-        source = await self._source(wanted)
+        source = await self._source(wanted, recipe.ads)
         form: Form | None = source.forms.get(recipe)
         if form is None:
             form = await self._making.run(
@@ -115,12 +133,15 @@ class ManifestCache:
         """Stop what is being fetched or made."""
         await self._sources.close()
         await self._making.close()
+        await self._treating.close()
 
-    async def _source(self, wanted: Wanted) -> Source:
+    async def _source(self, wanted: Wanted, treatment: Treatment | None) -> Source:
         query = wanted.query
-        if query.msn is not None:
-            return await self._waited_for(wanted, query.msn)
-        return await self._newest(wanted)
+        if query.msn is None:
+            return await self._newest(wanted)
+        if treatment is not None and treatment.policy is AdPolicy.STRIP:
+            return await self._waited_for_treated(wanted, query.msn, treatment)
+        return await self._waited_for(wanted, query.msn)
 
     async def _newest(self, wanted: Wanted) -> Source:
         return await self._sources.get(
@@ -142,12 +163,104 @@ class ManifestCache:
             raise BlockedTooFar
         if position.has(msn, query.part):
             return source
+        return await self._next(wanted, query)
+
+    async def _waited_for_treated(self, wanted: Wanted, msn: int, treatment: Treatment) -> Source:
+        """The same where breaks are taken out: the numbers are those of what players are told.
+
+        In a break the origin lists what no player gets: after a target duration the answer is what was there before.
+        """
+        query = wanted.query
+        source = self._sources.known(wanted.key, max_seconds=_WAITED_FOR_SECONDS)
+        told = None if source is None else await self._told(wanted, source, treatment)
+        if source is None or told is None or is_absurd(msn, query.part, told):
+            source = await self._newest(wanted)
+            told = await self._told(wanted, source, treatment)
+        if told is not None and is_absurd(msn, query.part, told):
+            raise BlockedTooFar
+        clock = asyncio.get_running_loop().time
+        until = clock() + _longest_wait(told)
+        while told is not None and not told.has(msn, query.part):
+            listed = _position(source, self._limits)
+            if listed is None:
+                return source
+            beyond = _beyond(listed, told, msn, query.part)
+            asked = replace(query, msn=beyond[0], part=beyond[1])
+            try:
+                async with asyncio.timeout_at(until):
+                    newer = await self._next(wanted, asked)
+                    told = await self._told(wanted, newer, treatment)
+            except TimeoutError:
+                return source
+            if newer is source:
+                return source  # its origin does not wait: nor can we
+            source = newer
+        return source
+
+    async def _next(self, wanted: Wanted, query: Query) -> Source:
         asked = "&".join(part for part in (query.rest, query.directives) if part)
         return await self._sources.newer(
             wanted.key,
             query.directives,
             lambda _known: self._fetch(wanted, asked, None, held_back=True),
         )
+
+    async def _told(self, wanted: Wanted, source: Source, treatment: Treatment) -> Position | None:
+        """Where a treated playlist ends, if its origin holds requests back."""
+        if _position(source, self._limits) is None:
+            return None
+        treated = await self._treated(wanted, source, treatment)
+        key = ("told", treatment)
+        found: Position | None = source.notes.get(key)
+        if found is None:
+            with _usable():
+                found = last_position(hls_scan.scan(treated.body, self._limits))
+            if not treated.is_early:  # more of the same version will be told
+                source.notes[key] = found
+        return found
+
+    async def _treated(self, wanted: Wanted, source: Source, treatment: Treatment) -> Treated:
+        """What a version is for all viewers with a treatment, found out once."""
+        known: Treated | None = source.notes.get(treatment)
+        if known is not None:
+            return known
+        return await self._treating.run(
+            (id(source), treatment), lambda: self._treat(wanted, source, treatment)
+        )
+
+    async def _treat(self, wanted: Wanted, source: Source, treatment: Treatment) -> Treated:
+        async def ask(rendition: Rendition, behind: Behind | None) -> Version | None:
+            return await self._leader(rendition, behind)
+
+        version = _version(wanted, source)
+        with _usable():
+            treated = await self._ads.treat(version, treatment, ask=ask)
+        source.notes[treatment] = treated
+        if treated.is_early:
+            asyncio.get_running_loop().call_later(_EARLY_SECONDS, source.notes.pop, treatment, None)
+        elif treated.body is not source.document.body:
+            self._sources.grown(wanted.key, source, len(treated.body))
+        return treated
+
+    async def _leader(self, rendition: Rendition, behind: Behind | None) -> Version | None:
+        """The newest version of the rendition that leads, if it can be had."""
+        try:
+            origin, path = self._origins.kept(f"{rendition.origin}/{rendition.path}")
+            query = Query(rest=rendition.query)
+            leader = Wanted(origin=origin, path=path, query=query)
+            if behind is None:
+                return _version(leader, await self._newest(leader))
+            source = self._sources.known(leader.key)
+            if source is None or _position(source, self._limits) is None:
+                # Not by its max-age: what follows it is newer than what is known of it.
+                source = await self._sources.newer(
+                    leader.key, "", lambda known: self._fetch(leader, query.rest, known)
+                )
+            elif source.document.body == behind.version.body:
+                source = await self._next(leader, replace(query, msn=behind.msn, part=behind.part))
+        except (EdgeError, ManifestError):
+            return None
+        return _version(leader, source)
 
     async def _fetch(
         self, wanted: Wanted, query: str, known: Document | None, *, held_back: bool = False
@@ -172,24 +285,61 @@ class ManifestCache:
         if newest is not None and is_behind(document.body, newest.document.body, self._limits):
             return newest.document
         is_new = newest is None or newest.document.body != document.body
-        await self._learn(wanted.key, produced, is_new)
+        if is_new and self._policies.strips_by_rules(wanted.origin):
+            at = f"{self._origins.around(wanted.origin).mount}/{wanted.path}"
+            await self._ads.adopt(Rendition(*wanted.key), children_of(produced, at))
+        own = self._policies.of(wanted.origin, None)
+        if own is None or own.policy is not AdPolicy.STRIP:
+            await self._learn(wanted.key, produced, is_new)
         return document
 
     async def _make(self, wanted: Wanted, source: Source, recipe: Recipe) -> Form:
         started = time.perf_counter()
+        treated = None
+        if recipe.ads is not None:
+            treated = await self._treated(wanted, source, recipe.ads)
         with _usable():
-            produced = await self._for(wanted, source.document, recipe)
+            produced = await self._for(wanted, source.document, recipe, treated)
             is_patch = recipe.patch is not None and b"<Patch" in produced.output[:1024]
-            form = make_form(produced, is_patch=is_patch, with_places=not recipe.in_path)
+            form = make_form(
+                produced,
+                is_patch=is_patch,
+                with_places=not recipe.in_path,
+                ads="" if treated is None or recipe.ads is None else account(recipe.ads, treated),
+            )
         metrics.MANIFEST_SECONDS.labels(produced.format.value).observe(
             time.perf_counter() - started
         )
         source.forms[recipe] = form
         self._sources.grown(wanted.key, source, form.size_bytes)
+        if treated is not None and treated.is_early:
+            asyncio.get_running_loop().call_later(
+                _EARLY_SECONDS, self._forget, wanted.key, source, recipe
+            )
+        elif recipe.ads is not None and recipe.skip is None and "learnt" not in source.notes:
+            await self._learn_treated(wanted, source, recipe.ads, produced)
         return form
 
-    async def _for(self, wanted: Wanted, document: Document, recipe: Recipe) -> Produced:
-        body = document.body
+    def _forget(self, key: SourceKey, source: Source, recipe: Recipe) -> None:
+        """Let a form go that was made before all of it was decided."""
+        form: Form | None = source.forms.pop(recipe, None)
+        if form is not None:
+            self._sources.grown(key, source, -form.size_bytes)
+
+    async def _learn_treated(
+        self, wanted: Wanted, source: Source, treatment: Treatment, produced: Produced
+    ) -> None:
+        """What most viewers of the origin get says what is fetched ahead: no ads that nobody will see."""
+        if treatment.policy is AdPolicy.STRIP and treatment == self._policies.of(
+            wanted.origin, None
+        ):
+            source.notes["learnt"] = True
+            await self._learn(wanted.key, produced, True)
+
+    async def _for(
+        self, wanted: Wanted, document: Document, recipe: Recipe, treated: Treated | None
+    ) -> Produced:
+        body = document.body if treated is None else treated.body
         if format_of(body) is Format.HLS:
             body = delta.advertise_skip(body, self._limits)
             if recipe.skip is not None:
@@ -273,6 +423,28 @@ def _usable() -> Iterator[None]:
     except ManifestError as error:
         metrics.MANIFEST_REJECTS.labels(error.code).inc()
         raise BadManifest(f"The origin's manifest cannot be used: {error.code}: {error}") from error
+
+
+def _version(wanted: Wanted, source: Source) -> Version:
+    document = source.document
+    return Version(rendition=Rendition(*wanted.key), body=document.body, base=document.url)
+
+
+def _longest_wait(told: Position | None) -> float:
+    """How long a request is held back in a break: hls.js gives up after three parts or 0.8 target durations."""
+    if told is None:
+        return _WAITED_FOR_SECONDS
+    parts = 3 * (told.part_target or Decimal(0))
+    seconds = _PATIENCE * float(max(parts, told.target_duration * Decimal("0.8")))
+    return min(seconds, _LONGEST_TARGET_SECONDS)
+
+
+def _beyond(listed: Position, told: Position, msn: int, part: int | None) -> tuple[int, int | None]:
+    """What the origin is asked to wait for: what players wait for, or the next thing if that is there already."""
+    number = listed.msn + (msn - told.msn)
+    if listed.has(number, part):
+        return listed.msn + 1, None if part is None else listed.parts
+    return number, part
 
 
 def _position(source: Source, limits: Limits) -> Position | None:

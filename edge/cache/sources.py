@@ -30,7 +30,7 @@ class Source:
     good_until: float  # a copy to serve when the origin fails
     since: float  # when this version was first seen
     forms: dict[Any, Any] = field(default_factory=dict)
-    notes: dict[str, Any] = field(default_factory=dict)  # what was found out about this version
+    notes: dict[object, Any] = field(default_factory=dict)  # what was found out about this version
     form_bytes: int = 0
     alive: bool = True  # False once another version stands in its place, or it had to make room
 

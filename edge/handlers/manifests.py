@@ -19,6 +19,8 @@ from edge.target import Target
 from edge.tokens.transport import CarriedToken
 
 GIVEN_UP = "Kawa-Filter-Given-Up"
+DEBUG = "Kawa-Debug"  # what an operator wants to know
+ADS = "Kawa-Ads"
 
 
 async def manifest(
@@ -36,7 +38,13 @@ async def manifest(
     moved = carried is not None and not carried.in_path and not by_cookie
     if moved and settings.entry != "in-place" and carried is not None:
         return to_path_form(carried.text, target, query)
-    recipe = Recipe(filter=chosen, skip=query.skip, patch=query.patch, in_path=not moved)
+    recipe = Recipe(
+        filter=chosen,
+        ads=request.app[keys.ADS].of(wanted.origin, None if grant is None else grant.ads),
+        skip=query.skip,
+        patch=query.patch,
+        in_path=not moved,
+    )
     form, fresh_seconds, source = await request.app[keys.MANIFESTS].form(wanted, recipe)
     public, longest = wanted.origin.public, settings.manifest_max_age.total_seconds()
     headers: dict[str, str] = {
@@ -44,6 +52,8 @@ async def manifest(
     }
     if form.given_up:
         headers[GIVEN_UP] = ", ".join(form.given_up)
+    if grant is not None and grant.debug and request.headers.get(DEBUG, "").strip() == "ads":
+        headers[ADS] = form.ads or "policy=off"
     if form.whole or moved or by_cookie:
         # One viewer's own bytes: nothing that another request could be compared with.
         headers[hdrs.CACHE_CONTROL] = "private, no-store"

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from edge.manifests.ads.evidence import Found
+from edge.manifests.ads.treated import Treated
 from edge.manifests.context import Context, Rewritten
 from edge.manifests.dash import rewrite as dash
 from edge.manifests.dash import scan as dash_scan
@@ -44,6 +46,7 @@ class Produced:
     dropped: tuple[Dropped, ...] = ()
     given_up: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    ads: Found | None = None  # None: nobody looked for breaks
 
 
 def format_of(data: bytes) -> Format:
@@ -65,12 +68,25 @@ def produce(
     *,
     limits: Limits | None = None,
     pathways: Mapping[str, Pathway] = NO_PATHWAYS,
+    ads: Treated | None = None,
 ) -> Produced:
     """The document as a player of ``context`` gets it; time is linear in its size.
 
-    ``pathways`` are those of the multivariant playlist that a steering manifest belongs to.
+    ``pathways`` are those of the multivariant playlist that a steering manifest belongs to; ``ads`` is what was done to
+    the breaks of ``data``, in whose place it stands.
     """
     limits = limits or Limits()
+    if ads is not None:
+        done, made = (
+            ads.edits,
+            produce(ads.body, context, filter_, limits=limits, pathways=pathways),
+        )
+        return replace(
+            made,
+            changes=lambda: changes_of(data, done) + made.changes(),
+            warnings=(*ads.warnings, *made.warnings),
+            ads=ads.found,
+        )
     format_ = format_of(data)
     if format_ is Format.JSON and data.lstrip(_SPACE).startswith(b"["):
         # Steering manifests and asset lists are objects; other JSON is none of ours and stays.

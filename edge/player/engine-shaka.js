@@ -38,6 +38,10 @@ export async function open({ video, url, startAt, onChange, onFailure }) {
   try {
     // Its default way to show subtitles loads a data: address, which the page's policy does not allow.
     player.setVideoContainer(captions);
+    if (new URL(url, location.href).pathname.endsWith(".m3u8")) {
+      // A live playlist without its ad breaks falls behind the clock, and its dates jump: what is listed counts.
+      player.configure({ manifest: { availabilityWindowOverride: 3600, hls: { ignoreManifestProgramDateTime: true } } });
+    }
     await player.attach(video);
     await player.load(url, startAt || null);
   } catch (error) {

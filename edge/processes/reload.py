@@ -13,6 +13,7 @@ from config.runtime.logging import get_logger
 from config.runtime.processes import WrongUse
 from config.settings.load import BadSettings, Settings, read_settings
 from edge import metrics
+from edge.cache.ads.policies import open_policies
 from edge.content_keys.open import open_key_stores
 from edge.geo.places import open_sources
 from edge.processes.fleet import Checked, Fleet
@@ -34,11 +35,13 @@ class Busy(NotReloaded):
 def check(settings: Settings, folder: Path, *, number: int) -> Checked:
     """The settings with a copy of the key file as it is now, so that a later change does not reach a worker unasked.
 
-    ``WrongUse`` if the keys cannot be used, or could be fetched as files, or files of places cannot be read.
+    ``WrongUse`` if the keys cannot be used, or could be fetched as files, files of places cannot be read, or rules of
+    ad breaks are not there.
     A plain proxy needs no keys.
     """
     open_key_stores(settings, clock=time.time)
     open_sources(settings.edge.geo)
+    open_policies(settings.edge)
     if settings.tokens.jwks_url is not None:  # the workers fetch
         return Checked(settings=settings, keys_file=None)
     source = settings.keys_file

@@ -126,6 +126,8 @@ def grant_of(claims: PlaybackClaims, *, key_id: str) -> Grant:
         stream_limit=claims.stream_limit,
         renewal=renewal,
         once=claims.once,
+        ads=claims.ads,
+        debug=claims.debug,
     )
 
 

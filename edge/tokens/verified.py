@@ -10,8 +10,8 @@ from config.contracts.grants import Grant
 from edge import metrics
 from edge.errors import EdgeError, TokenExpired, TokenNotYetValid, TokenRevoked
 
-# What makes one viewer's manifests differ from another's: height, bit rate, languages.
-Limits = tuple[int | None, int | None, tuple[str, ...]]
+# What makes one viewer's manifests differ from another's: height, bit rate, languages, ad breaks.
+Limits = tuple[int | None, int | None, tuple[str, ...], str | None]
 
 
 class Revoked(Protocol):
@@ -78,8 +78,8 @@ class Remembered:
 
 def limits_of(grant: Grant) -> Limits | None:
     """The grant's limits; ``None`` if it has none."""
-    limits = (grant.max_height, grant.max_bitrate, grant.languages)
-    return None if limits == (None, None, ()) else limits
+    limits = (grant.max_height, grant.max_bitrate, grant.languages, grant.ads)
+    return None if limits == (None, None, (), None) else limits
 
 
 class VerifiedTokens:

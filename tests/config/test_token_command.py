@@ -276,7 +276,7 @@ def test_every_form_of_grant_is_shown_whole(kawa: Kawa, files: dict[str, str]) -
         *("mint", "/vod/a/", "/vod/b/", "--keys", files["kawa"], "--subject", "viewer"),
         *("--session", "s1", "--token-id", "t1", "--max-height", "720", "--max-bitrate", "5000000"),
         *("--language", "en", "--language", "ja", "--streams", "2", "--renew", "10m", "--once"),
-        *("--session-for", "6h", "--json"),
+        *("--session-for", "6h", "--ads", "strip", "--debug", "--json"),
     )
     text = json.loads(token.stdout)["token"]
 
@@ -301,6 +301,8 @@ def test_every_form_of_grant_is_shown_whole(kawa: Kawa, files: dict[str, str]) -
         "languages": ["en", "ja"],
         "stream_limit": 2,
         "once": True,
+        "ads": "strip",
+        "debug": True,
     }
     people = kawa("verify", text, "--keys", files["kawa"]).stdout
     assert people.startswith("good: kawa\n")
@@ -317,6 +319,7 @@ BAD = [
     pytest.param(("mint", "--scheme", "secure-link", "--keys", "NGINX"), 2, "--url", id="no URL"),
     pytest.param((*CAT, "--claim", "catpor=1"), 2, "token-unsupported", id="what would be refused"),
     pytest.param((*CAT, "--set", "audience=x"), 2, "--set", id="no setting"),
+    pytest.param((*CAT, "--ads", "strip"), 2, "--ads", id="ads of a scheme that has no such claim"),
     pytest.param(("inspect", "nonsense"), 1, "", id="inspect nothing"),
     pytest.param(("inspect", "https://media.example.com/vod/a"), 1, "no token", id="inspect no link"),
     pytest.param(("inspect", "l.AAAA"), 1, "link", id="inspect no link in a token"),

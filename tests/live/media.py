@@ -91,16 +91,17 @@ def make_media(folder: Path) -> Media:
     subprocess.run(command, check=True, timeout=60)  # the test's own clip
     return Media(
         {
-            "large": _track(folder, 0, "large", "avc1.42c01e", 700_000, 360),
-            "small": _track(folder, 1, "small", "avc1.42c00d", 300_000, 180),
-            "sound": _track(folder, 2, "sound", "mp4a.40.2", 70_000, None),
+            "large": track_of(folder, 0, "large", "avc1.42c01e", 700_000, 360),
+            "small": track_of(folder, 1, "small", "avc1.42c00d", 300_000, 180),
+            "sound": track_of(folder, 2, "sound", "mp4a.40.2", 70_000, None),
         }
     )
 
 
-def _track(
+def track_of(
     folder: Path, stream: int, name: str, codecs: str, bandwidth: int, height: int | None
 ) -> Track:
+    """A stream as ffmpeg's DASH packager left it in a folder."""
     init = (folder / f"init-stream{stream}.m4s").read_bytes()
     # A span ends where the next one starts; the last segment only says where the one before it ends.
     cut = [

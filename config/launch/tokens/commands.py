@@ -10,11 +10,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from multidict import CIMultiDict
 
+from config.contracts.tokens import AdsClaim
 from config.launch.running import run_command, settings_for
 from config.launch.tokens.forms import SCHEMES, is_url
 from config.launch.tokens.inspected import as_text
@@ -32,6 +33,7 @@ _DEFAULT_SECONDS = 3600
 _AS_GIVEN = (
     *("paths", "url", "subject", "session", "token_id", "issuer", "methods", "networks"),
     *("countries", "max_height", "max_bitrate", "languages", "streams", "renew", "once"),
+    *("ads", "debug"),
 )
 
 
@@ -139,6 +141,12 @@ def _of_signer(command: _F) -> _F:
 @click.option("--renew-until", type=_Instant(), help="… until this time,")
 @click.option("--session-for", type=_Span(), help="or for so long from now (12h).")
 @click.option("--once", is_flag=True, help="It opens one session.")
+@click.option(
+    "--ads",
+    type=click.Choice(get_args(AdsClaim)),
+    help="What becomes of ad breaks, whatever the origin's setting says.",
+)
+@click.option("--debug", is_flag=True, help="Answers may tell how they were made.")
 @click.option("--kid", "key_id", help="The key that signs, where there are several.")
 @click.option(
     "--claim",

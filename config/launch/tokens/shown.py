@@ -30,6 +30,8 @@ def grant_to_json(grant: Grant) -> dict[str, Any]:
         "stream_limit": grant.stream_limit,
         "renewal": None if grant.renewal is None else asdict(grant.renewal),
         "once": grant.once,
+        "ads": grant.ads,
+        "debug": grant.debug,
     }
 
 

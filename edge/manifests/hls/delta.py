@@ -11,31 +11,10 @@ from decimal import Decimal
 
 from edge.manifests.edits import Edit, apply_edits
 from edge.manifests.hls.blocking import Skip, attribute_of, seconds_of, whole_of
-from edge.manifests.hls.scan import Line, Playlist, encode, scan
+from edge.manifests.hls.carry import CARRIED, NOTHING, PLAYLIST_TAGS, range_end, said_again
+from edge.manifests.hls.scan import Line, Playlist, decode, encode, scan
 from edge.manifests.limits import DEFAULT, Limits
 
-# Not of one segment but of the playlist: they stay when segments are skipped.
-_PLAYLIST_TAGS = frozenset(
-    {
-        "EXTM3U",
-        "EXT-X-VERSION",
-        "EXT-X-TARGETDURATION",
-        "EXT-X-MEDIA-SEQUENCE",
-        "EXT-X-DISCONTINUITY-SEQUENCE",
-        "EXT-X-PLAYLIST-TYPE",
-        "EXT-X-I-FRAMES-ONLY",
-        "EXT-X-IMAGES-ONLY",
-        "EXT-X-INDEPENDENT-SEGMENTS",
-        "EXT-X-START",
-        "EXT-X-DEFINE",
-        "EXT-X-PART-INF",
-        "EXT-X-SERVER-CONTROL",
-        "EXT-X-ALLOW-CACHE",
-        "EXT-X-PRELOAD-HINT",
-        "EXT-X-RENDITION-REPORT",
-        "EXT-X-ENDLIST",
-    }
-)
 # RFC 8216bis section 4.4.3.8: the skip boundary is at least six target durations.
 _BOUNDARY_TARGETS = 6
 _SKIP_VERSION = 9
@@ -151,7 +130,7 @@ def _plan(playlist: Playlist) -> _Plan | None:
         skipped=skipped,
         lines=playlist.lines[first : last + 1],
         dateranges=attribute_of(playlist, control, "CAN-SKIP-DATERANGES") == "YES",
-        carried=_in_force(playlist, last),
+        carried=_carried(playlist, last),
         byterange=_explicit_byterange(playlist, segments[skipped - 1], following),
     )
 
@@ -167,7 +146,7 @@ def _segments(playlist: Playlist) -> tuple[list[_Segment], Decimal]:
                 _Segment(first=index if first is None else first, last=index, seconds=seconds)
             )
             first, seconds, parts = None, Decimal(0), Decimal(0)
-        elif line.tag is not None and line.tag not in _PLAYLIST_TAGS:
+        elif line.tag is not None and line.tag not in PLAYLIST_TAGS:
             first = index if first is None else first
             if line.tag == "EXTINF":
                 seconds = seconds_of(playlist.value(line))
@@ -180,7 +159,7 @@ def _removals(playlist: Playlist, plan: _Plan, old_dateranges: frozenset[bytes])
     """Edits that take the skipped segments out; what belongs to the playlist stays where it is."""
     edits = []
     for line in plan.lines:
-        if line.tag in _PLAYLIST_TAGS:
+        if line.tag in PLAYLIST_TAGS:
             continue
         if (
             line.tag == "EXT-X-DATERANGE"
@@ -199,22 +178,14 @@ def _removals(playlist: Playlist, plan: _Plan, old_dateranges: frozenset[bytes])
     return edits
 
 
-def _in_force(playlist: Playlist, last: int) -> tuple[str, ...]:
+def _carried(playlist: Playlist, last: int) -> tuple[str, ...]:
     """The tags up to a line that still apply behind it: said again, a player that joins the two reads the same."""
-    keys: dict[str, str] = {}
-    others: dict[str, str] = {}
+    in_force = NOTHING
     for line in playlist.lines[: last + 1]:
-        if line.tag == "EXT-X-KEY":
-            attributes = playlist.attributes(line)
-            method = attributes.get("METHOD")
-            if method is not None and method.value == "NONE":
-                keys = {}
-            else:
-                format_ = attributes.get("KEYFORMAT")
-                keys["identity" if format_ is None else format_.value] = playlist.text(line)
-        elif line.tag in ("EXT-X-MAP", "EXT-X-BITRATE"):
-            others[line.tag] = playlist.text(line)
-    return (*keys.values(), *others.values())
+        if line.tag in CARRIED:
+            said = playlist.data[line.start : line.stop]
+            in_force = in_force.said(line.tag, said, playlist.limits.attributes)
+    return tuple(decode(line) for line in said_again(NOTHING, in_force))
 
 
 def _explicit_byterange(
@@ -226,9 +197,14 @@ def _explicit_byterange(
     line = _byterange(playlist, after)
     if line is None or "@" in playlist.value(line):
         return None
-    end = _byterange_end(playlist, before)
-    if end is None:
+    ranges = [
+        playlist.value(line)
+        for line in playlist.lines[: before.last]
+        if line.tag == "EXT-X-BYTERANGE"
+    ]
+    if not ranges:
         return None
+    end = range_end(ranges)
     at = line.value_start + len(playlist.value(line).rstrip())
     return Edit(
         start=at,
@@ -237,19 +213,6 @@ def _explicit_byterange(
         where="EXT-X-BYTERANGE",
         why="the segment it continues is skipped",
     )
-
-
-def _byterange_end(playlist: Playlist, segment: _Segment) -> int | None:
-    """Where a segment's range ends, going back over ranges that continue one another."""
-    length = 0
-    for line in reversed(playlist.lines[: segment.last]):
-        if line.tag != "EXT-X-BYTERANGE":
-            continue
-        size, at, offset = playlist.value(line).strip().partition("@")
-        length += whole_of(size)
-        if at:
-            return whole_of(offset) + length
-    return None
 
 
 def _byterange(playlist: Playlist, segment: _Segment) -> Line | None:

@@ -20,7 +20,7 @@ def mint_kawa(wanted: Wanted, keys: KeySet) -> str:
         "kawa",
         *("paths", "subject", "session", "not_before", "token_id", "max_height", "max_bitrate"),
         *("languages", "methods", "networks", "countries", "streams", "renew", "renew_until"),
-        *("once", "key_id"),
+        *("once", "key_id", "ads", "debug"),
     )
     renew = None
     if wanted.renew is not None:
@@ -45,6 +45,8 @@ def mint_kawa(wanted: Wanted, keys: KeySet) -> str:
         stream_limit=wanted.streams,
         renew=renew,
         once=wanted.once,
+        ads=wanted.ads,
+        debug=wanted.debug,
     )
     try:
         PlaybackClaims.from_json(claims.to_json())  # what the edge would refuse is not signed

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from config.contracts.tokens import AdsClaim
 from config.launch.tokens.errors import NotMinted
 
 
@@ -33,6 +34,8 @@ class Wanted:
     renew: int | None = None  # seconds
     renew_until: int | None = None
     once: bool = False
+    ads: AdsClaim | None = None
+    debug: bool = False
     key_id: str | None = None
     claims: Mapping[str, Any] = field(default_factory=dict)  # the scheme's own
 
@@ -71,6 +74,8 @@ _SAID = {
     "countries": "--country",
     "streams": "--streams",
     "once": "--once",
+    "ads": "--ads",
+    "debug": "--debug",
     "key_id": "--kid",
     "token_id": "--token-id",
     "not_before": "--not-before",

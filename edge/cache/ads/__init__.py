@@ -1,0 +1,1 @@
+"""Ad breaks of what is served: the state of live windows, over all workers and edges."""

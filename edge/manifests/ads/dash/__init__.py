@@ -1,0 +1,1 @@
+"""Ad breaks in MPDs."""

@@ -1,0 +1,203 @@
+"""Breaks by SCTE-35 markers in their usual spellings, as one rule reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import groupby
+
+from edge.manifests.ads.evidence import Evidence
+from edge.manifests.ads.hls.lengths import Lengths
+from edge.manifests.ads.hls.signs import Sign
+from edge.manifests.ads.hls.spans import Opening, Spans
+from edge.manifests.ads.rules import Splice
+from edge.manifests.ads.scte35 import Mark, marks
+from edge.manifests.ads.segmentation import OPENING
+
+_CONTINUED = "cue-cont"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """What the markers say."""
+
+    evidence: Sequence[Evidence] = ()
+    announced: Sequence[str] = ()
+    # Position at which something opened -> position before which a tag closed it.
+    ends: dict[int, int] = field(default_factory=dict)
+
+
+def read(
+    signs: Iterable[Sign], splice: Splice, *, rule: str, total: int, lengths: Lengths
+) -> Marked:
+    """The evidence for one rule; signs come in the order of the playlist."""
+    reader = _Reader(splice, rule, total, lengths)
+    wanted = (sign for sign in signs if sign.tag in splice.tags)
+    for at, group in groupby(wanted, key=lambda sign: sign.at):
+        reader.take(at, list(group))
+    reader.finish()
+    return Marked(
+        evidence=reader.spans.evidence, announced=reader.spans.announced, ends=reader.ends
+    )
+
+
+class _Reader:
+    """Takes the signs of one segment after the other."""
+
+    def __init__(self, splice: Splice, rule: str, total: int, lengths: Lengths) -> None:
+        self._splice = splice
+        self._lengths = lengths
+        self.spans = Spans(
+            rule=rule,
+            family="splice",
+            total=total,
+            lengths=lengths,
+            max_seconds=splice.max_seconds,
+        )
+        self.ends: dict[int, int] = {}
+        self._void = False  # what goes on has an opening that says nothing
+        self._unclear: Sign | None = None
+        self._begun = False  # something has opened or closed: what comes before is known
+
+    def take(self, at: int, group: Sequence[Sign]) -> None:
+        """All the signs before one URI."""
+        if len(group) == 1 and group[0].cue is None and group[0].type is None:  # most are so
+            self._act(group[0], None, vetoed=False)
+            return
+        told = [(sign, self._marks(sign)) for sign in group]
+        opened = [mark for _, found in told for mark in found if mark.kind == "opens"]
+        vetoed = not opened and any(self._is_other(sign, found) for sign, found in told)
+        declared = next(
+            (s.seconds for s in group if s.action == "opens" and s.seconds is not None), None
+        )
+        payload = next((mark.seconds for mark in opened if mark.seconds is not None), None)
+        for sign, found in told:
+            if sign.action == "tells":
+                self._tell(sign, found, declared)
+            else:
+                self._act(sign, payload, vetoed=vetoed)
+
+    def _act(self, sign: Sign, payload: Decimal | None, *, vetoed: bool) -> None:
+        """What a tag itself says; its cue has been asked for a length and for something else that begins."""
+        if sign.action == "goes-on":
+            self._go_on(sign)
+        elif sign.action == "opens":
+            self._open(sign, payload if sign.seconds is None else sign.seconds, vetoed=vetoed)
+        elif sign.action == "closes":
+            self._close(sign.at, sign)
+        else:
+            self._unclear, self._void, self._begun = sign, True, True
+
+    def finish(self) -> None:
+        """No more signs."""
+        if self._unclear is not None and self._unclear.at < self.spans.total:
+            first = self._unclear.at
+            stop = self._lengths.end(first, self._splice.max_seconds, self.spans.total)
+            self._doubt_unclear(self._unclear, stop)
+        self.spans.finish()
+
+    def _doubt_unclear(self, sign: Sign, stop: int) -> None:
+        weight = self._splice.weight_of(sign.tag)
+        self.spans.doubt(sign.at, stop - 1, sign.tag, weight, f"{sign.what} cannot be read")
+
+    def _marks(self, sign: Sign) -> tuple[Mark, ...]:
+        return marks(sign.cue, self._splice.types, inserts=self._splice.inserts)
+
+    def _is_other(self, sign: Sign, found: Sequence[Mark]) -> bool:
+        """Whether a cue says that something else begins than what the rule takes for a break."""
+        if sign.action not in ("opens", "tells"):
+            return False
+        if sign.type is not None and sign.type in OPENING and sign.type not in self._splice.types:
+            return True
+        if sign.cue is None:
+            return False
+        return any(mark.kind == "programme" for mark in found) or any(
+            mark.kind == "opens" for mark in marks(sign.cue, OPENING, inserts=True)
+        )
+
+    def _tell(self, sign: Sign, found: Sequence[Mark], declared: Decimal | None) -> None:
+        """A cue alone: each of its events opens and closes for itself."""
+        for mark in found:
+            key = mark.key or sign.tag
+            if mark.kind == "opens":
+                # The tag's own length goes before the payload's: packagers round, and cut short.
+                seconds = mark.seconds if declared is None else declared
+                if seconds != 0:
+                    self._begun = True
+                    self.spans.open(
+                        self._opening(sign, sign.tag, key, seconds, f"{sign.what}, {mark.what},")
+                    )
+            elif mark.kind == "closes":
+                self.spans.close(key, sign.at, sign.what)
+
+    def _open(self, sign: Sign, seconds: Decimal | None, *, vetoed: bool) -> None:
+        self._begun = True
+        self._void = vetoed
+        self._unclear = None
+        if vetoed or seconds == 0:
+            return
+        self.spans.open(self._opening(sign, sign.tag, sign.tag, seconds, sign.what))
+
+    def _close(self, at: int, sign: Sign) -> None:
+        weight = self._splice.weight_of(sign.tag)
+        if self._unclear is not None:
+            self._doubt_unclear(self._unclear, min(at, self.spans.total))
+        closed = self.spans.close_all(at, sign.what) if self.spans.has_any else []
+        for opening in closed:
+            self.ends[opening.at] = at
+        if not closed and not self._begun:
+            first = self._lengths.begin(min(at, self.spans.total), self._splice.max_seconds)
+            self.spans.doubt(
+                first, at - 1, sign.tag, weight, f"{sign.what} closes what no tag has opened"
+            )
+        self._begun, self._void, self._unclear = True, False, None
+
+    def _go_on(self, sign: Sign) -> None:
+        if self._void:
+            return
+        opening = self.spans.opened(sign.tag, sign.tag) or self.spans.opened(_CONTINUED, sign.tag)
+        if opening is not None and opening.seconds is not None:
+            return
+        elapsed, left = sign.progress()
+        if opening is not None:
+            if left is not None:
+                stop = min(sign.at, self.spans.total)
+                opening.seconds = self._lengths.between(opening.at, stop) + left
+            return
+        if left == 0:
+            return
+        if not self._begun and sign.at <= self.spans.total:
+            first = max(sign.at - 1, 0)
+            if elapsed is not None:
+                first = self._lengths.begin(sign.at, elapsed)
+            self.spans.doubt(
+                first,
+                sign.at - 1,
+                _CONTINUED,
+                self._splice.weight_of(sign.tag),
+                f"{sign.what}: the break has begun before, nothing says where",
+            )
+        self._begun = True
+        signal = _CONTINUED if sign.tag == "cue" else sign.tag
+        self.spans.open(self._opening(sign, signal, sign.tag, left, sign.what, open_start=True))
+
+    def _opening(
+        self,
+        sign: Sign,
+        signal: str,
+        key: str,
+        seconds: Decimal | None,
+        what: str,
+        *,
+        open_start: bool = False,
+    ) -> Opening:
+        return Opening(
+            at=sign.at,
+            signal=signal,
+            weight=self._splice.weight_of(sign.tag),
+            what=what,
+            key=key,
+            seconds=seconds,
+            open_start=open_start,
+        )

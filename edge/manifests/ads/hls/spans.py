@@ -1,0 +1,148 @@
+"""Openings and closings of breaks, joined to runs of segments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from edge.manifests.ads.evidence import Evidence, Family
+from edge.manifests.ads.hls.lengths import Lengths
+
+
+@dataclass(slots=True, kw_only=True)
+class Opening:
+    """A break that has begun and, so far, has no end."""
+
+    at: int
+    signal: str
+    weight: int
+    what: str  # 'line 12: EXT-X-CUE-OUT'
+    key: str = ""
+    seconds: Decimal | None = None  # declared, from ``at`` on
+    open_start: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Spans:
+    """What is open, by signal and key; what has ended is evidence."""
+
+    rule: str
+    family: Family
+    total: int
+    lengths: Lengths
+    max_seconds: Decimal  # of what has neither end nor declared length
+    evidence: list[Evidence] = field(default_factory=list)
+    announced: list[str] = field(default_factory=list)
+    _open: dict[str, dict[str, Opening]] = field(default_factory=dict)
+
+    def open(self, opening: Opening) -> None:
+        """A break begins; one of the same signal and key ends there."""
+        known = self._open.setdefault(opening.signal, {})
+        before = known.pop(opening.key, None)
+        if before is not None:
+            self._close(before, opening.at, f", until {opening.what} opens another")
+        known[opening.key] = opening
+
+    def has(self, *signals: str) -> bool:
+        """Whether something of these signals is open."""
+        return any(self._open.get(signal) for signal in signals)
+
+    @property
+    def has_any(self) -> bool:
+        """Whether anything is open."""
+        return any(self._open.values())
+
+    def opened(self, signal: str, key: str) -> Opening | None:
+        """What is open of a signal and a key."""
+        return self._open.get(signal, {}).get(key)
+
+    def close(self, key: str, at: int, what: str) -> bool:
+        """Whatever has this key ends before a position; whether anything did."""
+        closed = False
+        for known in self._open.values():
+            opening = known.pop(key, None)
+            if opening is not None:
+                self._close(opening, at, f", closed by {what}")
+                closed = True
+        return closed
+
+    def close_all(self, at: int, what: str) -> list[Opening]:
+        """Everything that is open ends before a position."""
+        closed = [opening for known in self._open.values() for opening in known.values()]
+        self._open.clear()
+        for opening in closed:
+            self._close(opening, at, f", closed by {what}")
+        return closed
+
+    def finish(self) -> None:
+        """Nothing more comes: what is still open ends by its length, or goes on behind the last segment."""
+        for known in self._open.values():
+            for opening in known.values():
+                self._expire(opening)
+        self._open.clear()
+
+    def doubt(self, first: int, last: int, signal: str, weight: int, sentence: str) -> None:
+        """Note what may be ad material and is left alone."""
+        if first <= last:
+            self.evidence.append(
+                Evidence(
+                    first=first,
+                    last=last,
+                    rule=self.rule,
+                    signal=signal,
+                    family=self.family,
+                    weight=weight,
+                    sentence=sentence,
+                    ambiguous=True,
+                )
+            )
+
+    def _close(self, opening: Opening, at: int, how: str) -> None:
+        stop = min(at, self.total)
+        end = stop
+        if opening.seconds is not None:
+            end = self.lengths.end(opening.at, opening.seconds, stop)
+        self._note(opening, end, how if end == stop else "")
+        if opening.seconds:
+            self.doubt(
+                end,
+                stop - 1,
+                opening.signal,
+                opening.weight,
+                f"{opening.what}: behind its {_plain(opening.seconds)} s, and before what closes it",
+            )
+
+    def _expire(self, opening: Opening) -> None:
+        if opening.at >= self.total:
+            self.announced.append(f"{opening.what} opens a break behind the last segment")
+            return
+        seconds = self.max_seconds if opening.seconds is None else opening.seconds
+        end = self.lengths.end(opening.at, seconds, self.total)
+        reached = end < self.total or self.lengths.reach(opening.at, end, seconds)
+        how = ", which nothing closes" if opening.seconds is None else ""
+        self._note(opening, end, how, open_end=not reached)
+
+    def _note(self, opening: Opening, end: int, how: str, *, open_end: bool = False) -> None:
+        if end <= opening.at:
+            return
+        verb = "goes on with" if opening.open_start else "opens"
+        length = "" if opening.seconds is None else f" of {_plain(opening.seconds)} s"
+        self.evidence.append(
+            Evidence(
+                first=opening.at,
+                last=end - 1,
+                rule=self.rule,
+                signal=opening.signal,
+                family=self.family,
+                weight=opening.weight,
+                sentence=f"{opening.what} {verb} a break{length}{how}",
+                key=opening.key if ":" in opening.key else "",
+                seconds=opening.seconds,
+                open_start=opening.open_start,
+                open_end=open_end,
+            )
+        )
+
+
+def _plain(seconds: Decimal) -> str:
+    return f"{seconds.normalize():f}"

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from lxml import etree
+
+from tests.edge.ads.edges import MakeEdge, playlist
+from tests.edge.ads.stream import Stream, live_origin
+
+Mint = Callable[..., str]
+URL = "/cdn/live/manifest.mpd"
+NAMESPACE = "{urn:mpeg:dash:schema:mpd:2011}"
+
+
+def period(name: str, start: int, seconds: int, *, marker: bool = False) -> str:
+    events = (
+        '<EventStream schemeIdUri="urn:scte:scte35:2013:xml" timescale="1">'
+        f'<Event duration="{seconds}" id="{start}">'
+        '<scte35:SpliceInfoSection xmlns:scte35="http://www.scte.org/schemas/35/2016">'
+        f'<scte35:SpliceInsert spliceEventId="{start}" outOfNetworkIndicator="true">'
+        f'<scte35:BreakDuration autoReturn="true" duration="{seconds * 90000}"/>'
+        "</scte35:SpliceInsert></scte35:SpliceInfoSection></Event></EventStream>"
+        if marker
+        else ""
+    )
+    return (
+        f'<Period id="{name}" start="PT{start}S" duration="PT{seconds}S">{events}'
+        '<AdaptationSet mimeType="video/mp4"><SegmentTemplate media="$RepresentationID$/$Number$.m4s" '
+        f'initialization="$RepresentationID$/init.mp4" startNumber="{start // 2 + 1}">'
+        f'<SegmentTimeline><S t="0" d="2" r="{seconds // 2 - 1}"/></SegmentTimeline></SegmentTemplate>'
+        '<Representation id="v" bandwidth="1"/></AdaptationSet></Period>'
+    )
+
+
+def static() -> bytes:
+    periods = period("c0", 0, 60) + period("ad", 60, 30, marker=True) + period("c1", 90, 60)
+    return (
+        '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT150S" '
+        f'profiles="urn:mpeg:dash:profile:isoff-live:2011">{periods}</MPD>'
+    ).encode()
+
+
+def dynamic(second: int, *, all_ads: bool = False) -> bytes:
+    """The MPD as it is published at a second; a break of thirty seconds begins at the sixtieth."""
+    periods = "" if all_ads else period("c0", 0, 60)
+    if second >= 60:
+        periods += period("ad", 60, 30, marker=True)
+    if second >= 90:
+        periods += period("c1", 90, 60)
+    return (
+        '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime="2026-05-01T12:00:00Z" '
+        f'publishTime="2026-05-01T12:{second // 60:02}:{second % 60:02}Z" minimumUpdatePeriod="PT2S" '
+        f'profiles="urn:mpeg:dash:profile:isoff-live:2011">{periods}</MPD>'
+    ).encode()
+
+
+def periods_of(body: bytes) -> list[tuple[str | None, str | None]]:
+    root = etree.fromstring(body)
+    return [(each.get("id"), each.get("start")) for each in root.findall(f"{NAMESPACE}Period")]
+
+
+async def test_a_static_mpd_is_closed_up(an_edge: MakeEdge) -> None:
+    async with live_origin(Stream()) as origin, an_edge(origin.url) as edge:
+        origin.files["/live/manifest.mpd"] = static()
+        body = await playlist(edge, URL)
+    assert periods_of(body) == [("c0", "PT0S"), ("c1", "PT60S")]
+    assert etree.fromstring(body).get("mediaPresentationDuration") == "PT120S"
+
+
+async def test_a_gap_leaves_every_time_as_it_was(an_edge: MakeEdge) -> None:
+    async with live_origin(Stream()) as origin, an_edge(origin.url, ads="gap") as edge:
+        origin.files["/live/manifest.mpd"] = static()
+        assert periods_of(await playlist(edge, URL)) == [("c0", "PT0S"), ("c1", "PT90S")]
+
+
+async def test_explain_says_why_in_comments(an_edge: MakeEdge) -> None:
+    async with live_origin(Stream()) as origin:
+        origin.files["/live/manifest.mpd"] = static()
+        async with (
+            an_edge(origin.url, ads="explain") as edge,
+            an_edge(origin.url, ads="off") as off,
+        ):
+            body, plain = await playlist(edge, URL), await playlist(off, URL)
+    comments = re.findall(rb"<!-- kawa-ads: .*?-->", body)
+    assert len(comments) == 1
+    assert b"scte35@" in comments[0]
+    assert body.replace(comments[0], b"") == plain
+
+
+async def test_a_dynamic_mpd_keeps_its_clock_and_holds_the_last_good_one_when_all_is_ads(
+    an_edge: MakeEdge,
+) -> None:
+    async with live_origin(Stream()) as origin, an_edge(origin.url) as edge:
+        told = []
+        for second, all_ads in ((50, False), (60, False), (70, True), (90, False)):
+            origin.files["/live/manifest.mpd"] = dynamic(second, all_ads=all_ads)
+            told.append(periods_of(await playlist(edge, URL)))
+    assert told == [
+        [("c0", "PT0S")],
+        [("c0", "PT0S")],
+        [("c0", "PT0S")],
+        [("c0", "PT0S"), ("c1", "PT90S")],
+    ]
+
+
+@pytest.mark.parametrize("first", ["off", "strip"])
+async def test_patches_lead_from_what_a_viewer_has_to_what_it_gets(
+    an_edge: MakeEdge, mint: Mint, first: str
+) -> None:
+    policies = [first, "strip" if first == "off" else "off"]
+    async with live_origin(Stream()) as origin, an_edge(origin.url, public=False) as edge:
+        urls = {name: f"/t/{mint('/cdn/', ads=name)}{URL}" for name in policies}
+        origin.files["/live/manifest.mpd"] = dynamic(50)
+        for name in policies:
+            await playlist(edge, urls[name])
+        origin.files["/live/manifest.mpd"] = dynamic(90)
+        patches = {
+            name: await playlist(edge, f"{urls[name]}?_kawa_patch=2026-05-01T12:00:50Z")
+            for name in policies
+        }
+    assert b"<Patch" in patches["strip"]
+    assert b'id="c1"' in patches["strip"]
+    assert b"scte35" not in patches["strip"]
+    assert b'id="c1"' in patches["off"]
+    assert b"scte35" in patches["off"]

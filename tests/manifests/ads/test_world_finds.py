@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from edge.cache.ads.treated import Behind, Rendition, Version
+from edge.manifests.ads.treated import Treated
+from tests.manifests.ads.effective import read
+from tests.manifests.ads.world.edges import BASE, Edge, Shared, rendition_of
+from tests.manifests.ads.world.packager import BEGAN
+from tests.manifests.ads.world.player import reports_in
+
+SECONDS = 6
+BREAK = range(10, 20)
+
+
+def playlist(grid: str, places: range, *, run: int = 0, first: int = 0, tail: str = "") -> bytes:
+    """Places of the show, of which some are a break; ``first`` is the number of place 0."""
+    lines = ["#EXTM3U", f"#EXT-X-TARGETDURATION:{SECONDS}"]
+    lines.append(f"#EXT-X-MEDIA-SEQUENCE:{first + places[0]}")
+    for place in places:
+        ad = place in BREAK
+        if grid == "v0" and place == BREAK[0]:
+            lines.append(f"#EXT-X-CUE-OUT:{len(BREAK) * SECONDS}")
+        elif grid == "v0" and ad:
+            gone = (place - BREAK[0]) * SECONDS
+            lines.append(f"#EXT-X-CUE-OUT-CONT:ElapsedTime={gone},Duration={len(BREAK) * SECONDS}")
+        elif grid == "v0" and place == BREAK[-1] + 1:
+            lines.append("#EXT-X-CUE-IN")
+        date = BEGAN + timedelta(hours=run, seconds=place * SECONDS)
+        lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{date.isoformat()}")
+        lines += [f"#EXTINF:{SECONDS},", f"{grid}/{run}/{'ad' if ad else 'c'}{place}.ts"]
+    return "\n".join([*lines, *([tail] if tail else []), ""]).encode()
+
+
+class Two:
+    """Two edges, and an origin whose leading rendition the test sets."""
+
+    def __init__(self) -> None:
+        self.now_ms = int(BEGAN.timestamp() * 1000)
+        self.shared = Shared()
+        self.edges = [Edge(name, self.shared, ("scte35",), lambda: self.now_ms) for name in (0, 1)]
+        self.leader = b""
+
+    async def open(self) -> None:
+        for edge in self.edges:
+            await edge.adopt(["v0", "a0"])
+
+    async def ask(self, _rendition: Rendition, _behind: Behind | None) -> Version | None:
+        return Version(rendition=rendition_of("v0"), body=self.leader, base=f"{BASE}v0.m3u8")
+
+    async def treat(self, edge: int, grid: str, body: bytes) -> Treated:
+        if grid == "v0":
+            self.leader = body
+        return await self.edges[edge].treat(grid, body, ask=self.ask)
+
+
+def listed(treated: Treated) -> list[str]:
+    return [segment.uri for segment in read(treated.body).segments if not segment.gap]
+
+
+async def test_where_all_but_the_undecided_end_is_a_break_a_rendition_without_markers_lists_none() -> (
+    None
+):
+    two = Two()
+    await two.open()
+    await two.treat(0, "v0", playlist("v0", range(2, 10)))
+    await two.treat(0, "a0", playlist("a0", range(2, 10)))
+    two.leader = playlist("v0", range(10, 18))
+    told = await two.treat(1, "a0", playlist("a0", range(11, 19)))
+    assert listed(told) == []
+    assert read(told.body).segments
+    assert told.is_early
+
+
+async def test_what_was_told_before_the_origin_began_anew_is_not_told_again_by_another_edge() -> (
+    None
+):
+    two = Two()
+    await two.open()
+    for edge in (0, 1):
+        await two.treat(edge, "v0", playlist("v0", range(2, 10), first=1000))
+    two.now_ms += 3_600_000
+    before = await two.treat(0, "v0", playlist("v0", range(6, 10), run=1))
+    told = await two.treat(1, "v0", playlist("v0", range(12, 18), run=1))
+    assert not [uri for uri in listed(told) if uri.startswith("v0/0/")]
+    assert read(told.body).sequence >= read(before.body).sequence
+
+
+async def test_nothing_is_reported_of_a_rendition_that_nobody_has_asked_for_since_the_origin_began_anew() -> (
+    None
+):
+    two = Two()
+    await two.open()
+    for places in (range(2, 9), range(8, 18), range(17, 29)):
+        await two.treat(0, "v0", playlist("v0", places))
+        await two.treat(0, "a0", playlist("a0", places))
+    two.now_ms += 3_600_000
+    tail = '#EXT-X-RENDITION-REPORT:URI="a0.m3u8",LAST-MSN=4'
+    told = await two.treat(0, "v0", playlist("v0", range(2, 5), run=1, tail=tail))
+    assert reports_in(told.body) == []
+
+
+async def test_a_report_in_a_playlist_that_is_held_says_how_far_the_other_has_come_by_now() -> None:
+    two = Two()
+    await two.open()
+    tail = '#EXT-X-RENDITION-REPORT:URI="v0.m3u8",LAST-MSN={}'
+    await two.treat(0, "v0", playlist("v0", range(2, 10)))
+    first = await two.treat(0, "a0", playlist("a0", range(2, 10), tail=tail.format(6)))
+    assert [report[1] for report in reports_in(first.body)] == [6]
+    two.leader = playlist("v0", range(10, 18))
+    held = await two.treat(0, "a0", playlist("a0", range(10, 18), tail=tail.format(17)))
+    assert held.is_held
+    assert [report[1] for report in reports_in(held.body)] == [9]

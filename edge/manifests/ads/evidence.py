@@ -51,14 +51,20 @@ class Break:
     ambiguous: bool = False
 
     def to_json(self) -> Mapping[str, object]:
-        """The entry under ``ads`` of ``kawa manifest --format json``, in the terms of issue 6."""
+        """The entry under ``ads`` of ``kawa manifest --format json``, in the terms of the corpus' truth."""
+        time_range = None
+        if self.time_range is not None:
+            start, end = self.time_range
+            time_range = {
+                "period_index": self.periods[0],
+                "start": float(start),
+                "end": float(end),
+            }
         return {
             "first_index": self.first_index,
             "last_index": self.last_index,
-            "periods": list(self.periods) or None,
-            "time_range": None
-            if self.time_range is None
-            else [float(moment) for moment in self.time_range],
+            "periods": None if time_range is not None else list(self.periods) or None,
+            "time_range": time_range,
             "seconds": round(float(self.seconds), 6),
             "score": self.score,
             "signals": list(self.signals),

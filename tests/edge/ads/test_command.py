@@ -11,6 +11,7 @@ from config.launch.cli import main
 from tests.edge.ads.player import read
 from tests.edge.ads.stream import MASTER, Stream
 from tests.edge.ads.test_dash import periods_of, static
+from tests.manifests.ads.dash_shows import mpd, splice_insert
 
 STREAM = Stream(breaks=((20, 23),), window=20)
 
@@ -51,6 +52,18 @@ def test_explain_lists_the_breaks_in_the_terms_of_the_truth() -> None:
 def test_explain_lists_periods_of_an_mpd() -> None:
     (one,) = row("--ads", "explain", "--ads-rules", "scte35", stdin=static())["ads"]
     assert (one["periods"], one["first_index"], one["seconds"]) == ([1], None, 30.0)
+    assert one["time_range"] is None
+
+
+def test_explain_says_which_part_of_a_period_is_a_break() -> None:
+    event = f'<Event presentationTime="100" duration="300">{splice_insert(7, out=True, seconds=30)}</Event>'
+    events = (
+        f'<EventStream schemeIdUri="urn:scte:scte35:2013:xml" timescale="10">{event}</EventStream>'
+    )
+    data = mpd(f'<Period duration="PT5S"/><Period duration="PT60S">{events}</Period>')
+    (one,) = row("--ads", "explain", "--ads-rules", "scte35", stdin=data)["ads"]
+    assert one["time_range"] == {"period_index": 1, "start": 10.0, "end": 40.0}
+    assert (one["periods"], one["seconds"]) == (None, 30.0)
 
 
 def test_off_says_nothing_and_what_has_no_breaks_has_none() -> None:

@@ -84,7 +84,8 @@ class Agreement:
             )
             group, made = work(base)
             record = b"" if group == held and stored.version else encode(group)
-            other = await self._store.swap(key, expected=stored.version, record=record)
+            # What the others wrote before it was lost must not be taken for what this process makes of it.
+            other = await self._store.swap(key, expected=stored.version, record=record, only=True)
             if other is None:
                 if record:
                     _count_stored(held, mine.group, group)

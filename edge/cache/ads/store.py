@@ -20,14 +20,14 @@ _LEFT_ALONE_SECONDS = 0.5
 _MOST_IN_MEMORY = 16384
 
 # The record that was read is replaced, or the one that stands in its place is told. Where there is none, whoever comes
-# first writes what is known: Redis may have lost it. Without a record only the version is compared.
+# first writes what is known: Redis may have lost it. Without a record only the version is compared, and of what was
+# lost it is told.
 _SWAP = """
 local held = redis.call('HMGET', KEYS[1], 'version', 'record')
 if held[1] and held[1] ~= ARGV[1] then return held end
-if ARGV[3] == '' then
-  if held[1] or ARGV[1] == '' then return {} end
-  return {'', ''}
-end
+local lost = not held[1] and ARGV[1] ~= ''
+if lost and (ARGV[3] == '' or ARGV[5] == 'only') then return {'', ''} end
+if ARGV[3] == '' then return {} end
 redis.call('HSET', KEYS[1], 'version', ARGV[2], 'record', ARGV[3])
 redis.call('EXPIRE', KEYS[1], ARGV[4])
 return {}
@@ -59,10 +59,13 @@ class Store(Protocol):
     async def load(self, key: str) -> Stored:
         """What is stored, or ``NOTHING``."""
 
-    async def swap(self, key: str, *, expected: str, record: bytes) -> Stored | None:
+    async def swap(
+        self, key: str, *, expected: str, record: bytes, only: bool = False
+    ) -> Stored | None:
         """Write a record over version ``expected``, or where there is none; ``None`` when done, else the one in place.
 
-        Without a record nothing is written: ``None`` says that the expected version is the one in place.
+        Without a record nothing is written: ``None`` says that the expected version is the one in place. ``only``: of
+        an expected version that was lost ``NOTHING`` is told.
         """
 
     async def note(self, texts: Mapping[str, str]) -> Mapping[str, str]:
@@ -87,11 +90,14 @@ class RedisStore:
             raise self._away() from error
         return _stored(version, record)
 
-    async def swap(self, key: str, *, expected: str, record: bytes) -> Stored | None:
+    async def swap(
+        self, key: str, *, expected: str, record: bytes, only: bool = False
+    ) -> Stored | None:
         self._look()
+        version, how = Stored.of(record).version, "only" if only else ""
         try:
             held: Any = await self._client.eval(
-                _SWAP, 1, key, expected, Stored.of(record).version, record, RECORD_SECONDS
+                _SWAP, 1, key, expected, version, record, RECORD_SECONDS, how
             )
         except (RedisError, OSError, TimeoutError) as error:
             raise self._away() from error
@@ -142,9 +148,11 @@ class MemoryStore:
     async def load(self, key: str) -> Stored:
         return self._records.get(key, NOTHING)
 
-    async def swap(self, key: str, *, expected: str, record: bytes) -> Stored | None:
+    async def swap(
+        self, key: str, *, expected: str, record: bytes, only: bool = False
+    ) -> Stored | None:
         held = self._records.get(key, NOTHING)
-        if held.version not in ("", expected):
+        if held.version not in ("", expected) or (only and held.version != expected):
             return held
         if record:
             _keep(self._records, key, Stored.of(record))
@@ -167,7 +175,9 @@ class NoStore:
     async def load(self, key: str) -> Stored:
         raise StoreAway
 
-    async def swap(self, key: str, *, expected: str, record: bytes) -> Stored | None:
+    async def swap(
+        self, key: str, *, expected: str, record: bytes, only: bool = False
+    ) -> Stored | None:
         raise StoreAway
 
     async def note(self, texts: Mapping[str, str]) -> Mapping[str, str]:

@@ -88,7 +88,7 @@ class Tracker:
         self._last_mpds: Kept[_LastMpd] = Kept(_MOST_BYTES)
         self._unasked: Kept[Look] = Kept(
             _MOST_BYTES
-        )  # by rendition: told of while nobody could say its group
+        )  # by rendition: told of while nobody could say its group, or what is known of it
         self._led: Kept[Look] = Kept(
             _MOST_BYTES
         )  # by group: the leader's version that was dealt with last
@@ -180,9 +180,10 @@ class Tracker:
             if await self._is_closed(look, key):
                 return await self._without_state(look, treatment, rules, ask)
         except StoreAway:
+            look = _later(look, self._unasked.get(look.version.rendition))
             self._unasked.put(look.version.rendition, look)
             return await self._without_state(look, treatment, rules, ask)
-        self._own_up(key, look.version.rendition)
+        unasked = self._own_up(key, look.version.rendition)
         leader, role = None, _role(look.version.rendition, membership)
         if role == "follows":
             leader = await self._asked(membership.leader, None, rules, ask)
@@ -208,6 +209,8 @@ class Tracker:
                 break
             leader = further
         if reached.is_alone:  # in the origin's own numbers, in which all who know nothing agree
+            look = _later(look, unasked)
+            self._unasked.put(look.version.rendition, look)
             plan = whole.gap(look.window, self._runs_like(look, leader))
             return carried_out(look.segments, look.found, plan, treatment)
         return self._told(look, key, reached, treatment)
@@ -219,12 +222,13 @@ class Tracker:
         group = await self._agreement.known(key)
         return group is None or look.version.rendition.name not in group.renditions
 
-    def _own_up(self, key: str, rendition: Rendition) -> None:
+    def _own_up(self, key: str, rendition: Rendition) -> Look | None:
         """Before anybody is asked again: what viewers were told while nobody could be."""
         told = self._unasked.pop(rendition)
         if told is not None:
             group, _ = self._work(key, told, "alone", gap_only=True)(None)
             self._agreement.begin(key, group)
+        return told
 
     async def _reach(self, key: str, look: Look, role: Role) -> _Reached:
         work = self._work(key, look, role)
@@ -327,6 +331,19 @@ def _is_before(window: Window, last: Look | None) -> bool:
         return False
     first, end = last.window.first, last.window.first + len(last.window)
     return first <= window.first + len(window) < end
+
+
+def _later(look: Look, last: Look | None) -> Look:
+    """Which of two versions is told of in the origin's own numbers, lest those go back."""
+    if last is None or not _is_before(look.window, last):
+        return look
+    return look if _is_anew(look.window, last.window) else last
+
+
+def _is_anew(window: Window, last: Window) -> bool:
+    """Whether lower numbers are those of an origin that has begun again."""
+    newest, known = window.starts[len(window) - 1], last.starts[len(last) - 1]
+    return newest is not None and known is not None and newest > known
 
 
 def _role(rendition: Rendition, membership: Membership) -> Role:

@@ -76,10 +76,16 @@ class FileKeys:
             await self.look()
 
     async def wanted(self, key_id: str) -> bool:
-        """Whether a key that was missing stands in the file now; ``look`` takes as long as a disk does."""
+        """Whether a key that was missing stands in the file now, after a look that begins no earlier than this.
+
+        All who ask within a moment share one; ``look`` takes as long as a disk does.
+        """
         if key_id not in self.current().keys:
+            asked_at = self._timer()
             async with self._turn:
-                if self._timer() - self._looked_at >= _LEAST_SECONDS_BETWEEN_LOOKS:
+                if self._looked_at < asked_at:
+                    early = self._looked_at + _LEAST_SECONDS_BETWEEN_LOOKS - self._timer()
+                    await asyncio.sleep(max(0.0, early))
                     await self._look()
         return key_id in self.current().keys
 

@@ -56,6 +56,18 @@ async def test_what_was_lost_is_told_and_can_be_written_again(store: Store) -> N
     assert (await store.load(KEY)).record == b"after"
 
 
+async def test_over_what_was_lost_nothing_is_written_if_only_that_may_be_replaced(
+    store: Store,
+) -> None:
+    lost = Stored.of(b"before")
+    assert await store.swap(KEY, expected=lost.version, record=b"after", only=True) == NOTHING
+    assert await store.load(KEY) == NOTHING
+    assert await store.swap(KEY, expected="", record=b"after", only=True) is None
+    assert await store.swap(KEY, expected=lost.version, record=b"x", only=True) == Stored.of(
+        b"after"
+    )
+
+
 async def test_the_first_note_stays(store: Store) -> None:
     assert await store.noted("kawa:{ads:1}") is None
     assert await store.note({"kawa:{ads:1}": "a", "kawa:{ads:2}": "b"}) == {

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from edge.cache.ads.treated import Behind, Rendition, Version
 from edge.manifests.ads.treated import Treated
 from tests.manifests.ads.effective import read
@@ -111,3 +113,55 @@ async def test_a_report_in_a_playlist_that_is_held_says_how_far_the_other_has_co
     held = await two.treat(0, "a0", playlist("a0", range(10, 18), tail=tail.format(17)))
     assert held.is_held
     assert [report[1] for report in reports_in(held.body)] == [9]
+
+
+async def test_a_break_that_goes_on_is_seen_though_nothing_has_closed_the_one_before_it() -> None:
+    def body(total: int) -> bytes:
+        tags = {2: "#EXT-X-CUE-OUT:12", 3: "#EXT-X-CUE-OUT-CONT:ElapsedTime=6,Duration=12"}
+        tags[10] = "#EXT-X-CUE-OUT-CONT:ElapsedTime=6,Duration=18"  # its CUE-OUT is lost
+        lines = ["#EXTM3U", f"#EXT-X-TARGETDURATION:{SECONDS}", "#EXT-X-MEDIA-SEQUENCE:0"]
+        for place in range(total + 1):
+            lines += [tags[place]] if place in tags else []
+            lines += [f"#EXTINF:{SECONDS},", f"{place}.ts"] if place < total else []
+        return "\n".join([*lines, ""]).encode()
+
+    two = Two()
+    await two.open()
+    await two.treat(0, "v0", body(9))
+    for total in (10, 11, 12, 14):
+        told = await two.treat(0, "v0", body(total))
+        content = [0, 1, 4, 5, 6, 7, 8, 9, 12, 13]
+        assert listed(told) == [f"{place}.ts" for place in content if place < total]
+
+
+@pytest.mark.parametrize("knows_groups", [False, True])
+async def test_numbers_of_an_edge_that_knows_nothing_and_can_ask_nobody_go_back_for_no_older_version(
+    knows_groups: bool,
+) -> None:
+    two = Two()
+    if knows_groups:
+        await two.open()
+    two.edges[0].cut()
+    await two.open()
+    newer = await two.treat(0, "v0", playlist("v0", range(3, 14)))
+    older = await two.treat(0, "v0", playlist("v0", range(2, 13)))
+    assert read(older.body).sequence == read(newer.body).sequence == 3
+    assert listed(older) == listed(newer)
+    anew = await two.treat(0, "v0", playlist("v0", range(2, 9), run=1))
+    assert listed(anew)[0] == "v0/1/c2.ts"
+
+
+async def test_what_an_edge_told_before_redis_was_emptied_holds_when_another_has_written_since() -> (
+    None
+):
+    two = Two()
+    await two.open()
+    for edge in (0, 1):
+        await two.treat(edge, "v0", playlist("v0", range(1, 9)))
+    before = await two.treat(0, "v0", playlist("v0", range(3, 11)))
+    era = await two.shared.era()
+    two.shared.empty()
+    await two.treat(1, "v0", playlist("v0", range(2, 10)))
+    assert await two.shared.era() != era
+    told = await two.treat(0, "v0", playlist("v0", range(1, 9)))
+    assert read(told.body).sequence >= read(before.body).sequence == 3

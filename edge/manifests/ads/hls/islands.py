@@ -189,10 +189,12 @@ def _joined(stored: Rendition, mine: Rendition, gap: _Gap) -> Rendition:
         lower = max(stored.given - (mine.head[1] + _shift(mine, first - 1)), 0)
         mine = _raised(mine, lower)
         return replace(mine, removed=mine.removed - higher, floor=floor, seen_ms=seen_ms)
+    forward = max(gap.number, 0)
     lifted = replace(
         stored,
-        removed=stored.removed - max(gap.number, 0),
-        floor=floor,
+        removed=stored.removed - forward,
+        # What was removed before the first that is listed is not known any more: the floor keeps it hidden.
+        floor=(max(stored.floor[0] + forward, floor[0]), floor[1]),
         seen_ms=seen_ms,
     )
     if mine.decided <= stored.decided:

@@ -157,9 +157,14 @@ class _Reader:
         if self._void:
             return
         opening = self.spans.opened(sign.tag, sign.tag) or self.spans.opened(_CONTINUED, sign.tag)
+        elapsed, left = None, None
+        if opening is None or opening.seconds is None or self._may_be_over(opening, sign.at):
+            elapsed, left = sign.progress()
         if opening is not None and opening.seconds is not None:
-            return
-        elapsed, left = sign.progress()
+            if elapsed is None or not self._is_another(opening, sign.at, elapsed):
+                return
+            self.spans.run_out(sign.tag)
+            opening = None
         if opening is not None:
             if left is not None:
                 stop = min(sign.at, self.spans.total)
@@ -181,6 +186,21 @@ class _Reader:
         self._begun = True
         signal = _CONTINUED if sign.tag == "cue" else sign.tag
         self.spans.open(self._opening(sign, signal, sign.tag, left, sign.what, open_start=True))
+
+    def _may_be_over(self, opening: Opening, at: int) -> bool:
+        """Whether a break of a declared length has ended before a position, though nothing has closed it."""
+        stop = min(at, self.spans.total)
+        return opening.seconds is not None and self._lengths.reach(
+            opening.at, stop, opening.seconds
+        )
+
+    def _is_another(self, opening: Opening, at: int, elapsed: Decimal) -> bool:
+        """Whether what goes on has begun behind the end of the break that is open."""
+        if opening.seconds is None or not self._may_be_over(opening, at):
+            return False
+        stop = min(at, self.spans.total)
+        end = self._lengths.end(opening.at, opening.seconds, stop)
+        return not end or self._lengths.begin(stop, elapsed) >= end
 
     def _opening(
         self,

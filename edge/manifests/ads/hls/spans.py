@@ -56,6 +56,13 @@ class Spans:
         """What is open of a signal and a key."""
         return self._open.get(signal, {}).get(key)
 
+    def run_out(self, key: str) -> None:
+        """Whatever has this key has ended by its length."""
+        for known in self._open.values():
+            opening = known.pop(key, None)
+            if opening is not None:
+                self._expire(opening)
+
     def close(self, key: str, at: int, what: str) -> bool:
         """Whatever has this key ends before a position; whether anything did."""
         closed = False

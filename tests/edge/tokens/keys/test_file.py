@@ -128,6 +128,17 @@ async def test_an_unknown_key_is_looked_for_at_once(opened: Open, path: Path, cl
         assert await asyncio.gather(*(source.wanted("b") for _ in range(20))) == [True] * 20
 
 
+async def test_a_key_that_came_a_moment_after_a_look_is_waited_for_and_not_refused(
+    opened: Open, path: Path, clock: Clock
+) -> None:
+    async with opened() as source:
+        clock.go_on(1)
+        assert not await source.wanted("b")
+        replace_now(path, key_id="b", now=clock())
+        clock.go_on(0.15)
+        assert await asyncio.gather(*(source.wanted("b") for _ in range(20))) == [True] * 20
+
+
 async def test_unknown_keys_do_not_make_the_disk_busy(
     opened: Open, path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:

@@ -65,10 +65,12 @@ class Link:
         self._look()
         return await self.shared.memory.load(key)
 
-    async def swap(self, key: str, *, expected: str, record: bytes) -> Stored | None:
+    async def swap(
+        self, key: str, *, expected: str, record: bytes, only: bool = False
+    ) -> Stored | None:
         self._look()
         self.shared.saw(key)
-        return await self.shared.memory.swap(key, expected=expected, record=record)
+        return await self.shared.memory.swap(key, expected=expected, record=record, only=only)
 
     async def note(self, texts: Mapping[str, str]) -> Mapping[str, str]:
         self._look()

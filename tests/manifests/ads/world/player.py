@@ -52,13 +52,16 @@ class Player:
             )
         segments = {segment.number: segment for segment in media.segments}
         if names_hold and known.body:
-            self._compare_delta(known, body, media)
+            self._compare_delta(known, body, media, knows=knows)
         known.sequence = media.sequence
         known.discontinuity_sequence = media.discontinuity_sequence
         known.newest, known.body = segments, body
 
-    def _compare_delta(self, known: _Rendition, body: bytes, media: Media) -> None:
+    def _compare_delta(self, known: _Rendition, body: bytes, media: Media, *, knows: bool) -> None:
         """The delta update put behind what the player has is the whole playlist (6.2.5.1)."""
+        but: tuple[str, ...] = ("title", "parts", "map_under", "discontinuities")
+        if not knows:  # without a record marks go with the marker that told of them
+            but = (*but, "gap")
         full = delta.advertise_skip(body)
         made = delta.make_delta(full)
         found = None if made is None else _SKIP.search(made)
@@ -84,9 +87,7 @@ class Player:
         if len(joined) != len(media.segments):
             raise Violation(f"a delta update makes {len(joined)} segments of {len(media.segments)}")
         for mine, whole in zip(joined, media.segments, strict=True):
-            differing = differences(
-                mine, whole, but=("title", "parts", "map_under", "discontinuities")
-            )
+            differing = differences(mine, whole, but=but)
             if differing:
                 raise Violation(f"with a delta update {whole.number} has another {differing}")
 

@@ -29,6 +29,8 @@ class Truth:
     _content: set[int] = field(default_factory=set)
     _ads: set[int] = field(default_factory=set)
     _by_edge: dict[int, set[int]] = field(default_factory=dict)
+    _told: set[int] = field(default_factory=set)  # of the ads: seen where others could learn of it
+    _first_told: int = 0
     _own: set[int] = field(default_factory=set)
 
     def learn(self, listing: Listing) -> Media:
@@ -52,8 +54,8 @@ class Truth:
             del self._read[next(iter(self._read))]
         return media
 
-    def saw(self, listing: Listing, edge: int) -> None:
-        """Some edge has looked through a version of a rendition that has markers."""
+    def saw(self, listing: Listing, edge: int, *, alone: bool) -> None:
+        """Some edge has looked through a version of a rendition that has markers; ``alone``: nobody learns of it."""
         show = self.packager.show
         if listing.grid != self.packager.grids[0].name:
             # Its own evidence counts only where the leading rendition says nothing.
@@ -74,6 +76,9 @@ class Truth:
             if place < slid and not is_known:
                 continue  # an older version than one that was seen decides nothing
             (self._ads if self._tells(place, listing) else self._content).add(place)
+        if not alone:
+            slid, self._first_told = self._first_told, max(self._first_told, places[0])
+            self._told.update(place for place in places if place in self._ads and place >= slid)
         self._by_edge.setdefault(edge, set()).update(
             place for place in places if place in self._ads
         )
@@ -92,7 +97,7 @@ class Truth:
         if not piece.stretch.is_ad or piece.place in self._content:
             return True
         # The leading rendition has slid past it while nobody looked.
-        return piece.place < self._first and piece.place not in self._ads
+        return piece.place < self._first_told and piece.place not in self._told
 
     def may_drop(self, piece: Piece) -> bool:
         """Whether an edge has had a reason to take a segment for an ad."""

@@ -193,12 +193,12 @@ class World:
                 leads, max(min(self.tick, listing.tick + 1) - late, self.traits.parts)
             )
             self.truth.learn(version)
-            self.truth.saw(version, edge.name)
+            self.truth.saw(version, edge.name, alone=edge.link.is_cut)
             return Version(rendition=rendition, body=version.body, base=f"{BASE}{leads}.m3u8")
 
         self.truth.learn(listing)
         if listing.grid != "a0":
-            self.truth.saw(listing, edge.name)
+            self.truth.saw(listing, edge.name, alone=edge.link.is_cut)
         try:
             return await edge.treat(listing.grid, listing.body, ask=ask)
         except OriginFailed:
@@ -222,6 +222,8 @@ class World:
             last = told.segments[-1].number
             whole = msn <= last
             in_parts = msn == last + 1 and part is not None and part < len(told.tail)
+            # In a break it may be one that viewers of the other edge were told of, and nobody here was.
+            whole = whole or (treated.is_held and msn <= known)
             if msn < min(told.sequence, known) or not (whole or in_parts):
                 raise Violation(
                     f"the report says that {uri} ends with {msn}, part {part}: "

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from edge.cache.bounded import Bounded
+from edge.cache.references import referred
 from edge.cache.sources import SourceKey
 from edge.errors import PatchGone
 from edge.manifests.context import Context
@@ -18,15 +20,12 @@ from edge.manifests.hls import scan as hls_scan
 from edge.manifests.hls.steering import NO_PATHWAYS, Pathway
 from edge.manifests.pipeline import Produced
 from edge.manifests.places import Kind
-from edge.manifests.uris import resolve
-from edge.origin.carried.names import kept_as
 from edge.query import PATCH
 
 if TYPE_CHECKING:
     from edge.cache.manifests import Recipe
 
 _MAX_CHILDREN = 8192
-_EDGE = "http://edge.invalid/"
 _MAX_HISTORIES = 64
 _MAX_HISTORY_BYTES = 512 * 1024  # of one version: larger documents get no patches
 # A history holds a promise of _PATCH_TTL_SECONDS at one version a second, as far as its documents are small.
@@ -35,35 +34,14 @@ _VERSIONS_OF_ANY_SIZE = 6
 _HISTORY_BYTES = 1024 * 1024
 _PATCH_TTL_SECONDS = 60.0
 
-V = TypeVar("V")
-
-
-class _Bounded(Generic[V]):
-    """A dictionary that forgets what was used least recently."""
-
-    def __init__(self, capacity: int) -> None:
-        self._items: OrderedDict[object, V] = OrderedDict()
-        self._capacity = capacity
-
-    def get(self, key: object) -> V | None:
-        if key in self._items:
-            self._items.move_to_end(key)
-        return self._items.get(key)
-
-    def put(self, key: object, value: V) -> None:
-        self._items[key] = value
-        self._items.move_to_end(key)
-        if len(self._items) > self._capacity:
-            self._items.popitem(last=False)
-
 
 class Lineage:
     """Bounded memory of what one version leaves to others."""
 
     def __init__(self) -> None:
-        self._defines: _Bounded[Mapping[str, str]] = _Bounded(_MAX_CHILDREN)
-        self._pathways: _Bounded[Mapping[str, Pathway]] = _Bounded(_MAX_CHILDREN)
-        self._versions: _Bounded[OrderedDict[str, bytes]] = _Bounded(_MAX_HISTORIES)
+        self._defines: Bounded[tuple[str, str], Mapping[str, str]] = Bounded(_MAX_CHILDREN)
+        self._pathways: Bounded[tuple[str, str], Mapping[str, Pathway]] = Bounded(_MAX_CHILDREN)
+        self._versions: Bounded[Hashable, OrderedDict[str, bytes]] = Bounded(_MAX_HISTORIES)
 
     def defines_of(self, key: SourceKey) -> Mapping[str, str]:
         """What a media playlist may import (RFC 8216bis section 4.4.2.3)."""
@@ -73,7 +51,7 @@ class Lineage:
         """The pathways of the playlist that a steering manifest belongs to."""
         return self._pathways.get(key[:2]) or NO_PATHWAYS
 
-    def adopt(self, key: SourceKey, body: bytes, produced: Produced, context: Context) -> None:
+    def adopt(self, body: bytes, produced: Produced, context: Context) -> None:
         """Remember what the documents that a multivariant playlist names need to know of it."""
         if b"#EXT-X-DEFINE" not in body and b"#EXT-X-CONTENT-STEERING" not in body:
             return
@@ -82,16 +60,12 @@ class Lineage:
             return
         exported = define.exported_defines(playlist, context)
         pathways = steering.pathways_of(playlist, context.base or "")
-        for place in produced.places():
-            if place.kind not in (Kind.CHILD_PLAYLIST, Kind.STEERING):
-                continue
-            reference = produced.output[place.start : place.stop].decode("utf-8", "replace")
-            url = resolve(f"{_EDGE}{context.origin}/{context.path}", reference)
-            origin, path = kept_as(url.removeprefix(_EDGE).partition("?")[0])
-            if place.kind is Kind.STEERING:
-                self._pathways.put((origin, path), pathways)
+        document = f"{context.origin}/{context.path}"
+        for found in referred(produced, document, (Kind.CHILD_PLAYLIST, Kind.STEERING)):
+            if found.place.kind is Kind.STEERING:
+                self._pathways.put((found.origin, found.path), pathways)
             elif exported:
-                self._defines.put((origin, path), exported)
+                self._defines.put((found.origin, found.path), exported)
 
     def patched(self, key: SourceKey, rest: str, recipe: Recipe, produced: Produced) -> Produced:
         """A live MPD that says where its patches are; or the patch itself, when it was asked for and can be made."""

@@ -347,7 +347,7 @@ class ManifestCache:
                 body = delta.make_delta(body, skip=skip, limits=self._limits) or body
         produced = await self._produce(wanted, document, body, recipe.filter)
         if produced.format is Format.HLS:
-            self._lineage.adopt(wanted.key, body, produced, self._context(wanted, document))
+            self._lineage.adopt(body, produced, self._context(wanted, document))
         elif produced.format is Format.DASH and recipe.in_path:
             return self._lineage.patched(wanted.key, wanted.query.rest, recipe, produced)
         return produced

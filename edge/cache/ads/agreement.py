@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from edge import metrics
 from edge.cache.ads.store import NoStore, Store, StoreAway, Stored
+from edge.cache.bounded import Bounded
 from edge.manifests.ads.hls.islands import reconcile
 from edge.manifests.ads.hls.record import Group, decode, encode
 
@@ -38,7 +38,7 @@ class Agreement:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._mine: OrderedDict[str, _Mine] = OrderedDict()
+        self._mine: Bounded[str, _Mine] = Bounded(_MOST_GROUPS)
 
     @property
     def is_possible(self) -> bool:
@@ -110,10 +110,8 @@ class Agreement:
     def _of(self, key: str) -> _Mine:
         mine = self._mine.get(key)
         if mine is None:
-            mine = self._mine[key] = _Mine()
-            if len(self._mine) > _MOST_GROUPS:
-                self._mine.popitem(last=False)
-        self._mine.move_to_end(key)
+            mine = _Mine()
+            self._mine.put(key, mine)
         return mine
 
 

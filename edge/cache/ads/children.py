@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from edge.cache.ads.treated import Rendition
+from edge.cache.references import referred
 from edge.errors import EdgeError
 from edge.manifests.pipeline import Produced
 from edge.manifests.places import Kind
-from edge.manifests.uris import resolve
-from edge.origin.carried.names import kept_as
 from edge.query import parse_query
 
-_EDGE = "http://edge.invalid/"
 _VARIANT = b"#EXT-X-STREAM-INF"
 
 
@@ -20,27 +18,16 @@ def children_of(produced: Produced, document: str) -> tuple[Rendition, ...]:
         return ()
     found: list[Rendition] = []
     first: int | None = None
-    for place in produced.places():
-        if place.kind is not Kind.CHILD_PLAYLIST:
-            continue
-        reference = produced.output[place.start : place.stop].decode("utf-8", "replace")
-        child = _rendition(resolve(_EDGE + document, reference))
-        if child is None:
+    for child in referred(produced, document, (Kind.CHILD_PLAYLIST,)):
+        try:
+            rendition = Rendition(child.origin, child.path, parse_query(child.query).rest)
+        except EdgeError:
             continue
         # Of all URIs only those of EXT-X-STREAM-INF have a line of their own.
-        if first is None and produced.output[place.start - 1 : place.start] in (b"\n", b"\r"):
+        before = produced.output[child.place.start - 1 : child.place.start]
+        if first is None and before in (b"\n", b"\r"):
             first = len(found)
-        found.append(child)
+        found.append(rendition)
     if first is None:
         return ()
     return (found[first], *(child for n, child in enumerate(found) if n != first))
-
-
-def _rendition(url: str) -> Rendition | None:
-    if not url.startswith(_EDGE):
-        return None
-    path, _, query = url.removeprefix(_EDGE).partition("#")[0].partition("?")
-    try:
-        return Rendition(*kept_as(path), parse_query(query).rest)
-    except EdgeError:
-        return None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edge.cache.ads.store import Store, StoreAway
 from edge.cache.ads.treated import Rendition
+from edge.cache.bounded import Bounded
 
 _MOST = 8192
 _MOST_CHILDREN = 512  # of one multivariant playlist: those beyond decide for themselves
@@ -50,18 +50,20 @@ class Groups:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: OrderedDict[Rendition, Membership] = OrderedDict()
-        self._said: OrderedDict[Rendition, Membership] = OrderedDict()  # not stored yet
-        self._alone: OrderedDict[Rendition, Membership] = OrderedDict()  # nobody had named them
+        self._known: Bounded[Rendition, Membership] = Bounded(_MOST)
+        self._said: Bounded[Rendition, Membership] = Bounded(_MOST)  # not stored yet
+        self._alone: Bounded[Rendition, Membership] = Bounded(_MOST)  # nobody had named them
 
     async def adopt(self, master: Rendition, children: Sequence[Rendition]) -> None:
         """Keep what a multivariant playlist says; the first child leads."""
         if not children or any(len(text) > _MOST_CHARACTERS for text in children[0]):
             return  # what cannot be read again by all edges would set them apart
         said = Membership(master=master.name, leader=children[0])
-        new = [child for child in dict.fromkeys(children[:_MOST_CHILDREN]) if self._is_news(child)]
+        new = [
+            child for child in dict.fromkeys(children[:_MOST_CHILDREN]) if child not in self._known
+        ]
         for child in new:
-            _keep(self._said, child, said)
+            self._said.put(child, said)
         try:
             await self._store_all(new)
         except StoreAway:
@@ -71,7 +73,6 @@ class Groups:
         """The rendition's group: its own if no multivariant playlist has named it. ``StoreAway`` if nobody can say."""
         known = self._known.get(rendition)
         if known is not None:
-            self._known.move_to_end(rendition)
             return known
         own = Membership(master="", leader=rendition)
         try:
@@ -81,9 +82,9 @@ class Groups:
                 return own
             raise
         if known is None:
-            _keep(self._alone, rendition, own)
+            self._alone.put(rendition, own)
             return own
-        _keep(self._known, rendition, known)
+        self._known.put(rendition, known)
         return known
 
     def heard(self, rendition: Rendition) -> Membership | None:
@@ -97,29 +98,18 @@ class Groups:
         text = await self._store.noted(key_of("in", rendition.origin, rendition.name))
         return None if text is None else Membership.from_text(text)
 
-    def _is_news(self, child: Rendition) -> bool:
-        return child not in self._known
-
     async def _store_all(self, renditions: Sequence[Rendition]) -> None:
         keys = {key_of("in", item.origin, item.name): item for item in renditions}
-        said = {key: self._said[item] for key, item in keys.items()}
+        # Somebody else may have stored one of them meanwhile.
+        said = {key: known for key, item in keys.items() if (known := self._said.get(item))}
         texts = {key: membership.to_text() for key, membership in said.items()}
         for key, text in (await self._store.note(texts) if texts else {}).items():
             item = keys[key]
-            _keep(self._known, item, Membership.from_text(text) or said[key])
-            self._said.pop(item, None)
+            self._known.put(item, Membership.from_text(text) or said[key])
+            self._said.pop(item)
 
 
 def key_of(*parts: str) -> str:
     """The name of what is stored about something; the braces put what belongs together into one slot of a cluster."""
     digest = hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
     return f"kawa:{{ads:{digest}}}"
-
-
-def _keep(
-    items: OrderedDict[Rendition, Membership], rendition: Rendition, membership: Membership
-) -> None:
-    items[rendition] = membership
-    items.move_to_end(rendition)
-    if len(items) > _MOST:
-        items.popitem(last=False)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from edge import metrics
 from edge.cache.ads.kept import Kept
 from edge.cache.ads.treated import Rendition, Version
+from edge.cache.bounded import Bounded
 from edge.manifests.ads.evidence import Break, Found
 from edge.manifests.ads.hls.find import find
 from edge.manifests.ads.hls.segments import Segments
@@ -42,7 +42,7 @@ class Looking:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._looks: Kept[Look] = Kept(_MOST_BYTES)
-        self._counted: OrderedDict[tuple[Rendition, str], frozenset[str] | int] = OrderedDict()
+        self._counted: Bounded[tuple[Rendition, str], frozenset[str] | int] = Bounded(_MOST_MARKS)
 
     async def at(self, version: Version, rules: Rules) -> Look:
         """The version with what was found in it."""
@@ -65,7 +65,7 @@ class Looking:
         before = self._counted.get(key)
         known = before if isinstance(before, frozenset) else frozenset()
         _count(one for one in found.certain if one.key not in known)
-        self._mark(key, frozenset(one.key for one in found.certain))
+        self._counted.put(key, frozenset(one.key for one in found.certain))
 
     def _look(self, version: Version, rules: Rules) -> Look:
         segments, found = find(version.body, rules, base=version.base, limits=self._limits)
@@ -85,13 +85,7 @@ class Looking:
                 new.append(one)
             last = max(last, first + one.last_index)
         _count(new)
-        self._mark(key, last)
-
-    def _mark(self, key: tuple[Rendition, str], mark: frozenset[str] | int) -> None:
-        self._counted[key] = mark
-        self._counted.move_to_end(key)
-        if len(self._counted) > _MOST_MARKS:
-            self._counted.popitem(last=False)
+        self._counted.put(key, last)
 
 
 def _count(breaks: Iterable[Break]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -12,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from edge import metrics
+from edge.cache.bounded import Bounded
 
 # A record outlives every pause of a stream that players may survive; what says which group a rendition is of, longer.
 RECORD_SECONDS = 24 * 3600
@@ -142,28 +142,28 @@ class MemoryStore:
     """In this process: for an edge of one worker that has no Redis."""
 
     def __init__(self) -> None:
-        self._records: OrderedDict[str, Stored] = OrderedDict()
-        self._notes: OrderedDict[str, str] = OrderedDict()
+        self._records: Bounded[str, Stored] = Bounded(_MOST_IN_MEMORY)
+        self._notes: Bounded[str, str] = Bounded(_MOST_IN_MEMORY)
 
     async def load(self, key: str) -> Stored:
-        return self._records.get(key, NOTHING)
+        return self._records.get(key) or NOTHING
 
     async def swap(
         self, key: str, *, expected: str, record: bytes, only: bool = False
     ) -> Stored | None:
-        held = self._records.get(key, NOTHING)
+        held = self._records.get(key) or NOTHING
         if held.version not in ("", expected) or (only and held.version != expected):
             return held
         if record:
-            _keep(self._records, key, Stored.of(record))
+            self._records.put(key, Stored.of(record))
         elif held.version != expected:
             return held
         return None
 
     async def note(self, texts: Mapping[str, str]) -> Mapping[str, str]:
         for key, text in texts.items():
-            _keep(self._notes, key, self._notes.get(key, text))
-        return {key: self._notes.get(key, text) for key, text in texts.items()}
+            self._notes.put(key, self._notes.get(key) or text)
+        return {key: self._notes.get(key) or text for key, text in texts.items()}
 
     async def noted(self, key: str) -> str | None:
         return self._notes.get(key)
@@ -185,13 +185,6 @@ class NoStore:
 
     async def noted(self, key: str) -> str | None:
         raise StoreAway
-
-
-def _keep(items: OrderedDict[str, Any], key: str, value: Any) -> None:
-    items[key] = value
-    items.move_to_end(key)
-    if len(items) > _MOST_IN_MEMORY:
-        items.popitem(last=False)
 
 
 def _stored(version: bytes | str | None, record: bytes | str | None) -> Stored:

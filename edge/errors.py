@@ -31,6 +31,10 @@
     x UnknownOrigin
     x NotFound
     x PatchGone            410
+  + StreamRefused
+    x TooManyStreams       409
+    x StreamEnded          403
+    x NoSessions           503
   x MethodNotAllowed       405
   x VersionNotSupported    505
   x NotCached              504
@@ -51,6 +55,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from config.contracts.grants import Rule
+from config.contracts.sessions import Playing
 
 
 class EdgeError(Exception):
@@ -226,6 +231,38 @@ class NotCarried(NotAllowed):
     """No manifest of this edge has led to that host: the address was changed, or the key it was signed with."""
 
     code = "not-carried"
+
+
+class StreamRefused(EdgeError):
+    """The token is good, but this stream may not play now."""
+
+    status = 403
+    code = "stream-refused"
+    playing: tuple[Playing, ...] = ()  # what else the subject plays
+
+
+class TooManyStreams(StreamRefused):
+    """As many streams play as may: stop one of them."""
+
+    status = 409
+    code = "too-many-streams"
+
+    def __init__(self, playing: tuple[Playing, ...] = ()) -> None:
+        super().__init__()
+        self.playing = playing
+
+
+class StreamEnded(StreamRefused):
+    """This stream was ended by an operator, or gave its place to another of the same account."""
+
+    code = "stream-ended"
+
+
+class NoSessions(StreamRefused):
+    """Nobody can say now how many streams play: try again."""
+
+    status = 503
+    code = "no-sessions"
 
 
 class Missing(EdgeError):

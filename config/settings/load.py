@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from config.settings.catalog import CatalogSettings
 from config.settings.edge import EdgeSettings
+from config.settings.sessions import SessionSettings
 from config.settings.shared import (
     LogSettings,
     PostgresSettings,
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     postgres: PostgresSettings = Field(default=PostgresSettings(), description="PostgreSQL.")
     redis: RedisSettings = Field(default=RedisSettings(), description="Redis or Valkey.")
     tokens: TokenSettings = Field(default=TokenSettings(), description="Playback tokens.")
+    sessions: SessionSettings = Field(default=SessionSettings(), description="Stream sessions.")
     edge: EdgeSettings = Field(default=EdgeSettings(), description="The edge.")
     catalog: CatalogSettings = Field(default=CatalogSettings(), description="The catalog.")
     transcode: TranscodeSettings = Field(default=TranscodeSettings(), description="The workers.")

@@ -1,21 +1,17 @@
-"""The disk tier: whole objects in files, an index of them in memory, and one thread that writes."""
+"""The disk tier: whole objects in files, and an index of them in memory."""
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import errno
 import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from config.runtime.logging import get_logger
-from config.runtime.tasks import BackgroundTasks
 from edge import metrics
 from edge.cache.tiers import files, reading
 from edge.cache.tiers.bases import Bases
@@ -26,6 +22,7 @@ from edge.cache.tiers.readers import Readers, TooManyReads
 from edge.cache.tiers.reading import DiskBody, Loaded
 from edge.cache.tiers.s3fifo import MOST_FREQ, S3Fifo
 from edge.cache.tiers.switch import Switch
+from edge.cache.tiers.writing import DiskWriter
 
 log = get_logger(__name__)
 
@@ -34,24 +31,7 @@ INLINE_BYTES = (
 )  # what is read and checked in less than a millisecond if no disk is waited for
 _READ_SECONDS = 5.0
 _CLOSE_SECONDS = 5.0
-_CHORES_AT_ONCE = 256
-_MOST_STUCK = 65536
 _ENTRY_BYTES = 4096  # of an inode and a name, about
-
-_REASONS = {
-    errno.ENOSPC: "full",
-    errno.EDQUOT: "full",
-    errno.EFBIG: "full",
-    errno.EROFS: "readonly",
-    errno.EACCES: "readonly",
-    errno.EPERM: "readonly",
-    errno.EIO: "io",
-    errno.ENOENT: "missing",
-    errno.ENOTDIR: "missing",
-    errno.EEXIST: "missing",
-}
-# Another process swept the file away while it was being made: no fault of the disk.
-_PASSING = {errno.EAGAIN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +44,6 @@ class Limits:
     reads_count: int = 256
     read_seconds: float = _READ_SECONDS
     close_seconds: float = _CLOSE_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class _Write:
-    entry: DiskEntry
-    head: bytes
-    body: bytes
 
 
 class DiskTier:
@@ -91,8 +64,6 @@ class DiskTier:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._root = str(folder)
-        self._owns = owns
-        self._slot = slot
         self._limits = limits or Limits()
         self._index: S3Fifo[DiskEntry] = S3Fifo(
             max_bytes=max_bytes,
@@ -101,23 +72,21 @@ class DiskTier:
             on_evict=self._evicted,
         )
         self._bases = Bases()
-        self._writes: deque[_Write] = deque()
-        self._queued_bytes = 0
-        self._removals: deque[str] = deque()
-        self._marks: deque[str] = deque()
-        self._stuck: deque[str] = deque(maxlen=_MOST_STUCK)  # could not be removed; tried again
-        self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._writing = Switch(clock=clock)
+        self._writer = DiskWriter(
+            self._root,
+            owns=owns,
+            slot=slot,
+            most_bytes=self._limits.queued_bytes,
+            most_writes=self._limits.queued_count,
+            is_current=lambda entry: self._index.peek(entry.key) is entry,
+            lose=self._lose,
+            clock=clock,
+        )
         self._reading = Switch(clock=clock)
         self._last_stamp = 0
-        self._scanned = False
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="disk-writer")
         self._readers = Readers(
             most_reads=self._limits.reads_count, seconds=self._limits.read_seconds
         )
-        self._tasks = BackgroundTasks()
 
     @classmethod
     async def open(
@@ -137,13 +106,7 @@ class DiskTier:
 
     async def close(self) -> None:
         """Finish what was begun, within a few seconds."""
-        try:
-            async with asyncio.timeout(self._limits.close_seconds):
-                await self.settled()
-        except TimeoutError:
-            log.warning("disk cache closed with work left", writes=len(self._writes))
-        await self._tasks.__aexit__(None, None, None)
-        self._writer.shutdown(wait=False, cancel_futures=True)
+        await self._writer.close(seconds=self._limits.close_seconds)
         self._readers.close()
 
     async def __aenter__(self) -> Self:
@@ -167,7 +130,7 @@ class DiskTier:
     @property
     def is_on(self) -> bool:
         """Whether the disk takes writes."""
-        return self._writing.is_on
+        return self._writer.is_on
 
     def __len__(self) -> int:
         return len(self._index)
@@ -281,9 +244,7 @@ class DiskTier:
             metrics.CACHE_DISK_WRITES.labels("too_large").inc()
             return False
         self._bases.add(key)
-        self._queued_bytes += len(body)
-        self._writes.append(_Write(entry, start, body))
-        self._rouse()
+        self._writer.write(entry, start, body)
         return True
 
     def remove(self, key: str) -> bool:
@@ -300,8 +261,7 @@ class DiskTier:
             return False
         if not entry.stale:
             entry.stale = True
-            self._marks.append(self._path(entry))
-            self._rouse()
+            self._writer.mark_stale(self._path(entry))
         return True
 
     def purge(self, purge: Purge) -> int:
@@ -319,42 +279,32 @@ class DiskTier:
 
     async def settled(self) -> None:
         """Return when the files are as the index says; callers set the time limit."""
-        await self._idle.wait()
+        await self._writer.settled()
 
     # Inside
 
     async def _start(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.run_in_executor(self._writer, files.scan, self._root, self._owns)
-            self._scanned = True
-        except OSError as error:
-            self._write_failed(error)
-            found = []
-        for entry in found:
+        for entry in await self._writer.scan():
             self._last_stamp = max(self._last_stamp, entry.stamp)
             if self._index.put(entry):
                 self._bases.add(entry.key)
             else:
                 self._gone(entry)
-        self._tasks.start("disk-cache", self._work)
+        self._writer.start()
 
     def _path(self, entry: DiskEntry) -> str:
-        return files.path_of(self._root, files.digest_of(entry.key), entry.stamp)
+        return files.path_in(self._root, entry)
 
     def _next_stamp(self) -> int:
         self._last_stamp = max(self._last_stamp + 1, time.time_ns())
         return self._last_stamp
 
     def _refusal(self, body_bytes: int) -> str | None:
-        if not self._writing.is_on:
+        if not self._writer.is_on:
             return "off"
         if not self._index.fits(body_bytes):
             return "too_large"
-        if (
-            len(self._writes) >= self._limits.queued_count
-            or self._queued_bytes + body_bytes > self._limits.queued_bytes
-        ):
+        if not self._writer.has_room(body_bytes):
             return "busy"
         return None
 
@@ -368,8 +318,7 @@ class DiskTier:
         self._bases.discard(entry.key)
         # What is still to be written is skipped then, or removed when it has been written.
         if entry.ready:
-            self._removals.append(self._path(entry))
-            self._rouse()
+            self._writer.remove(self._path(entry))
 
     def _lose(self, entry: DiskEntry) -> None:
         """The file of ``entry`` is no good."""
@@ -385,86 +334,6 @@ class DiskTier:
             entry.freq += 1
         self._reading.worked()
         metrics.CACHE_DISK_READS.labels("hit").inc()
-
-    def _rouse(self) -> None:
-        self._idle.clear()
-        self._wake.set()
-
-    async def _work(self) -> None:
-        """Carry out what the index has decided, in its order: room is made before it is taken."""
-        loop = asyncio.get_running_loop()
-        self._wake.set()  # for what a failed run has left
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._removals or self._marks or self._writes:
-                removals, marks = _some(self._removals), _some(self._marks)
-                if removals or marks:
-                    self._stuck.extend(
-                        await loop.run_in_executor(self._writer, _chores, removals, marks)
-                    )
-                if self._writes and not self._removals:
-                    await self._write_next(loop)
-            self._idle.set()
-
-    async def _write_next(self, loop: asyncio.AbstractEventLoop) -> None:
-        write = self._writes.popleft()
-        entry = write.entry
-        self._queued_bytes -= entry.body_bytes
-        if not entry.alive:
-            metrics.CACHE_DISK_WRITES.labels("overtaken").inc()
-            return
-        try:
-            if not self._writing.is_on:
-                metrics.CACHE_DISK_WRITES.labels("off").inc()
-                return
-            if not self._scanned:
-                await self._empty(loop)
-            await loop.run_in_executor(
-                self._writer,
-                files.write,
-                self._root,
-                files.digest_of(entry.key),
-                entry.stamp,
-                self._slot,
-                write.head,
-                write.body,
-            )
-        except OSError as error:
-            self._write_failed(error)
-        else:
-            entry.ready = entry.warm = True
-            self._write_worked()
-        finally:
-            if not entry.ready:
-                self._lose(entry)
-            elif self._index.peek(entry.key) is not entry:  # removed or replaced meanwhile
-                self._removals.append(self._path(entry))
-            elif entry.stale:
-                self._marks.append(self._path(entry))
-
-    async def _empty(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Remove what lies in a folder that was out of reach at the start: it may have been purged since."""
-        found = await loop.run_in_executor(self._writer, files.scan, self._root, self._owns)
-        paths = [self._path(entry) for entry in found]
-        self._stuck.extend(await loop.run_in_executor(self._writer, _chores, paths, []))
-        self._scanned = True
-
-    def _write_worked(self) -> None:
-        metrics.CACHE_DISK_WRITES.labels("stored").inc()
-        self._writing.worked()
-        metrics.CACHE_DISK_OFF.set(0)
-        while self._stuck:
-            self._removals.append(self._stuck.popleft())
-
-    def _write_failed(self, error: OSError) -> None:
-        reason = _REASONS.get(error.errno or 0, "other")
-        metrics.CACHE_DISK_WRITES.labels(reason).inc()
-        if error.errno in _PASSING:
-            return
-        metrics.CACHE_DISK_OFF.set(1)
-        pause = self._writing.failed()
-        log.warning("disk cache off", reason=reason, error=str(error), seconds=round(pause, 1))
 
     def _read_failed(self, entry: DiskEntry, error: Exception) -> None:
         match error:
@@ -512,24 +381,3 @@ class _Failures:
             return False
         self._tier._read_failed(self._entry, error)
         return True
-
-
-def _some(queue: deque[str]) -> list[str]:
-    return [queue.popleft() for _ in range(min(len(queue), _CHORES_AT_ONCE))]
-
-
-def _chores(removals: list[str], marks: list[str]) -> list[str]:
-    """Remove and mark; the files that would not go."""
-    stuck = []
-    for path in removals:
-        try:
-            files.remove(path)
-        except OSError:
-            stuck.append(path)
-    for path in marks:
-        try:
-            files.mark_stale(path)
-        except OSError:
-            # A file that cannot be marked must not be used after a restart.
-            stuck.append(path)
-    return stuck

@@ -43,6 +43,11 @@ def path_of(root: str, digest: bytes, stamp: int) -> str:
     return f"{root}/{name[0]}/{name[1:3]}/{name}-{stamp:016x}"
 
 
+def path_in(root: str, entry: DiskEntry) -> str:
+    """Where the file of ``entry`` lies."""
+    return path_of(root, digest_of(entry.key), entry.stamp)
+
+
 def write(root: str, digest: bytes, stamp: int, slot: int, head: bytes, body: bytes) -> None:
     """Write an object so that it is there whole or not at all; an ``OSError`` leaves nothing behind.
 

@@ -16,6 +16,11 @@ from edge.manifests.ads.hls.record import Group, decode, encode
 _MOST_GROUPS = 2048
 # Each conflict is another edge's success; after so many this one goes on by itself, and numbers move forward later.
 _TRIES = 12
+# A record in use outlives every pause of a stream that players may survive. But anybody can make one, by a query that
+# goes on to the origin: until it has been moved on for some time it goes soon after its last use.
+_MOST_SECONDS = 24 * 3600
+_LEAST_SECONDS = 300
+_SECONDS_A_CHANGE = 60
 
 T = TypeVar("T")
 # From the record as it is to the record as it becomes, and what follows from it.
@@ -85,7 +90,13 @@ class Agreement:
             group, made = work(base)
             record = b"" if group == held and stored.version else encode(group)
             # What the others wrote before it was lost must not be taken for what this process makes of it.
-            other = await self._store.swap(key, expected=stored.version, record=record, only=True)
+            other = await self._store.swap(
+                key,
+                expected=stored.version,
+                record=record,
+                seconds=_seconds_of(group),
+                only=True,
+            )
             if other is None:
                 if record:
                     _count_stored(held, mine.group, group)
@@ -113,6 +124,11 @@ class Agreement:
             mine = _Mine()
             self._mine.put(key, mine)
         return mine
+
+
+def _seconds_of(group: Group) -> int:
+    """How long a record is kept when nobody uses it."""
+    return min(_LEAST_SECONDS + _SECONDS_A_CHANGE * group.serial, _MOST_SECONDS)
 
 
 def _count_stored(held: Group | None, mine: Group | None, group: Group) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edge.manifests.ads.hls.places_in_time import has_dates
 from edge.manifests.ads.hls.runs import AdRun, merged
 from edge.manifests.ads.hls.window import Window
 
@@ -12,6 +13,8 @@ def follow_times(
     leader: Window, runs: Sequence[AdRun], follower: Window
 ) -> tuple[AdRun, ...] | None:
     """The segments whose middle lies in a run of the leader's; ``None`` if the times of one of them are not known."""
+    if not (has_dates(leader) and has_dates(follower)):
+        return None
     intervals: list[tuple[float, float, AdRun]] = []
     for run in runs:
         if run.first >= len(leader):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import NamedTuple
+from functools import cached_property
 
 from edge import metrics
 from edge.cache.ads.kept import Kept
@@ -14,7 +14,7 @@ from edge.manifests.ads.evidence import Break, Found
 from edge.manifests.ads.hls.find import find
 from edge.manifests.ads.hls.segments import Segments
 from edge.manifests.ads.hls.window import Window
-from edge.manifests.ads.rules import Rules
+from edge.manifests.ads.rules import Contiguous, Rules
 from edge.manifests.limits import Limits
 
 _MOST_BYTES = 64 * 2**20
@@ -23,13 +23,21 @@ _MOST_MARKS = 16384
 LARGE_BYTES = 256 * 1024
 
 
-class Look(NamedTuple):
+class Look:
     """One version of a playlist, looked through."""
 
-    version: Version
-    segments: Segments
-    found: Found
-    window: Window
+    def __init__(
+        self, version: Version, segments: Segments, found: Found, contiguous: Contiguous
+    ) -> None:
+        self.version = version
+        self.segments = segments
+        self.found = found
+        self._contiguous = contiguous
+
+    @cached_property
+    def window(self) -> Window:
+        """It in numbers, which policies that only tell have no need of."""
+        return self.segments.window(self._contiguous)
 
     @property
     def size_bytes(self) -> int:
@@ -69,12 +77,15 @@ class Looking:
 
     def _look(self, version: Version, rules: Rules) -> Look:
         segments, found = find(version.body, rules, base=version.base, limits=self._limits)
-        return Look(version, segments, found, segments.window(rules.contiguous))
+        return Look(version, segments, found, rules.contiguous)
 
     def _count_numbered(self, key: tuple[Rendition, str], look: Look) -> None:
         """Count the breaks that begin behind those which were counted before."""
-        first, before = look.window.first, self._counted.get(key)
+        before = self._counted.get(key)
         mark = before if isinstance(before, int) else -1
+        if mark < 0 and not look.found.certain:
+            return  # most often so, and no number has to be known
+        first = look.window.first
         if first + len(look.window) <= mark:
             mark = -1  # the origin began anew
         new, last = [], mark

@@ -13,22 +13,20 @@ from redis.exceptions import RedisError
 from edge import metrics
 from edge.cache.bounded import Bounded
 
-# A record outlives every pause of a stream that players may survive; what says which group a rendition is of, longer.
-RECORD_SECONDS = 24 * 3600
+# What says which group a rendition is of outlives the group's record.
 NOTE_SECONDS = 3 * 24 * 3600
 _LEFT_ALONE_SECONDS = 0.5
 _MOST_IN_MEMORY = 16384
 
 # The record that was read is replaced, or the one that stands in its place is told. Where there is none, whoever comes
 # first writes what is known: Redis may have lost it. Without a record only the version is compared, and of what was
-# lost it is told.
+# lost it is told. What is used stays.
 _SWAP = """
 local held = redis.call('HMGET', KEYS[1], 'version', 'record')
 if held[1] and held[1] ~= ARGV[1] then return held end
 local lost = not held[1] and ARGV[1] ~= ''
 if lost and (ARGV[3] == '' or ARGV[5] == 'only') then return {'', ''} end
-if ARGV[3] == '' then return {} end
-redis.call('HSET', KEYS[1], 'version', ARGV[2], 'record', ARGV[3])
+if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'version', ARGV[2], 'record', ARGV[3]) end
 redis.call('EXPIRE', KEYS[1], ARGV[4])
 return {}
 """
@@ -60,12 +58,12 @@ class Store(Protocol):
         """What is stored, or ``NOTHING``."""
 
     async def swap(
-        self, key: str, *, expected: str, record: bytes, only: bool = False
+        self, key: str, *, expected: str, record: bytes, seconds: int, only: bool = False
     ) -> Stored | None:
         """Write a record over version ``expected``, or where there is none; ``None`` when done, else the one in place.
 
         Without a record nothing is written: ``None`` says that the expected version is the one in place. ``only``: of
-        an expected version that was lost ``NOTHING`` is told.
+        an expected version that was lost ``NOTHING`` is told. What is in place then stays for so many ``seconds``.
         """
 
     async def note(self, texts: Mapping[str, str]) -> Mapping[str, str]:
@@ -91,13 +89,13 @@ class RedisStore:
         return _stored(version, record)
 
     async def swap(
-        self, key: str, *, expected: str, record: bytes, only: bool = False
+        self, key: str, *, expected: str, record: bytes, seconds: int, only: bool = False
     ) -> Stored | None:
         self._look()
         version, how = Stored.of(record).version, "only" if only else ""
         try:
             held: Any = await self._client.eval(
-                _SWAP, 1, key, expected, version, record, RECORD_SECONDS, how
+                _SWAP, 1, key, expected, version, record, seconds, how
             )
         except (RedisError, OSError, TimeoutError) as error:
             raise self._away() from error
@@ -139,7 +137,7 @@ class RedisStore:
 
 
 class MemoryStore:
-    """In this process: for an edge of one worker that has no Redis."""
+    """In this process: for an edge of one worker that has no Redis; what was not used for longest makes room."""
 
     def __init__(self) -> None:
         self._records: Bounded[str, Stored] = Bounded(_MOST_IN_MEMORY)
@@ -149,7 +147,7 @@ class MemoryStore:
         return self._records.get(key) or NOTHING
 
     async def swap(
-        self, key: str, *, expected: str, record: bytes, only: bool = False
+        self, key: str, *, expected: str, record: bytes, seconds: int, only: bool = False
     ) -> Stored | None:
         held = self._records.get(key) or NOTHING
         if held.version not in ("", expected) or (only and held.version != expected):
@@ -176,7 +174,7 @@ class NoStore:
         raise StoreAway
 
     async def swap(
-        self, key: str, *, expected: str, record: bytes, only: bool = False
+        self, key: str, *, expected: str, record: bytes, seconds: int, only: bool = False
     ) -> Stored | None:
         raise StoreAway
 

@@ -146,7 +146,7 @@ class Tracker:
         if not treatable(version.body):
             return Treated(body=version.body, warnings=(DELTA,))
         look = await self._looking.at(version, rules)
-        if not look.segments.is_media or not len(look.window):
+        if not look.segments.is_media or not len(look.segments):
             return Treated(body=version.body)
         if treatment.policy is AdPolicy.EXPLAIN:
             return explained(look.segments, look.found)

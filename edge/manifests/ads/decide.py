@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import pairwise
@@ -26,19 +26,34 @@ class Run:
     open_end: bool = False
     keys: list[str] = field(default_factory=list)
     signals: list[str] = field(default_factory=list)
-    sentences: list[str] = field(default_factory=list)
     most: int = 0  # the greatest of its positions' scores, of the rule that it names
-    _seen: set[str] = field(default_factory=set)
+    reasons: list[Evidence] = field(default_factory=list)  # each once
+    _seen: set[str | int] = field(default_factory=set)
 
     def add(self, evidence: Evidence) -> None:
         """Take the reasons of a piece of evidence for its own."""
+        seen = self._seen
+        if id(evidence) in seen:
+            return
+        seen.add(id(evidence))
+        self.reasons.append(evidence)
         if evidence.signal not in self.signals:
             self.signals.append(evidence.signal)
-        if len(self.sentences) < _SENTENCES and evidence.sentence not in self.sentences:
-            self.sentences.append(evidence.sentence)
-        if evidence.key and evidence.key not in self._seen:
-            self._seen.add(evidence.key)
+        if evidence.key and evidence.key not in seen:
+            seen.add(evidence.key)
             self.keys.append(evidence.key)
+
+    @property
+    def sentences(self) -> list[str]:
+        """The reasons, made now."""
+        told: list[str] = []
+        for evidence in self.reasons:
+            sentence = evidence.read()
+            if sentence not in told:
+                told.append(sentence)
+                if len(told) == _SENTENCES:
+                    break
+        return told
 
     @property
     def key(self) -> str:
@@ -53,16 +68,42 @@ def runs(evidence: Iterable[Evidence], rules: Rules) -> list[Run]:
     """
     thresholds = {rule.label: rule.threshold for rule in rules.items}
     known = [found for found in evidence if found.rule in thresholds and found.first <= found.last]
+    if not known:
+        return []
     certain = _certain([found for found in known if not found.ambiguous], thresholds)
-    return [*certain, *_doubtful([found for found in known if found.ambiguous], certain)]
+    doubtful = [found for found in known if found.ambiguous]
+    return [*certain, *_doubtful(doubtful, certain)] if doubtful else certain
 
 
 def _certain(evidence: list[Evidence], thresholds: Mapping[str, int]) -> list[Run]:
+    """Most evidence stands alone; only where pieces overlap are there scores to be added up."""
     evidence.sort(key=lambda found: (found.first, -found.weight))
+    decided: list[Run] = []
+    start, total = 0, len(evidence)
+    while start < total:
+        last, stop = evidence[start].last, start + 1
+        while stop < total and evidence[stop].first <= last:
+            last = max(last, evidence[stop].last)
+            stop += 1
+        if stop > start + 1:
+            _overlapping(evidence[start:stop], thresholds, decided)
+        else:
+            one = evidence[start]
+            score = min(one.weight, MOST_SCORE)
+            if score >= thresholds[one.rule]:
+                _decide(decided, one.first, last, one.rule, score).add(one)
+                decided[-1].open_end = one.open_end
+        start = stop
+    return decided
+
+
+def _overlapping(
+    evidence: Sequence[Evidence], thresholds: Mapping[str, int], decided: list[Run]
+) -> None:
+    """Decide about pieces of which each overlaps another."""
     cuts = sorted({place for found in evidence for place in (found.first, found.last + 1)})
     # By rule and family, the heaviest on top; what has ended is dropped when it comes to the top.
     active: dict[str, dict[str, list[tuple[int, int, int]]]] = {}
-    decided: list[Run] = []
     following = 0
     for start, stop in pairwise(cuts):
         begun = following
@@ -75,20 +116,25 @@ def _certain(evidence: list[Evidence], thresholds: Mapping[str, int]) -> list[Ru
         if best is None:
             continue
         score, rule, heaviest = best
-        run = decided[-1] if decided and decided[-1].last == start - 1 else None
-        if run is None:
-            run = Run(first=start, last=stop - 1, rule=rule, score=score)
-            decided.append(run)
-        run.last = stop - 1
-        run.score = min(run.score, score)
-        if score > run.most:
-            run.rule, run.most = rule, score
+        run = _decide(decided, start, stop - 1, rule, score)
         run.open_end = any(evidence[place].open_end for place in heaviest)
         for place in heaviest:
             run.add(evidence[place])
         for found in evidence[begun:following]:
             run.add(found)
-    return decided
+
+
+def _decide(decided: list[Run], first: int, last: int, rule: str, score: int) -> Run:
+    """The run that these positions belong to: the last one goes on if it ends before the first of them."""
+    run = decided[-1] if decided else None
+    if run is None or run.last != first - 1:
+        run = Run(first=first, last=last, rule=rule, score=score)
+        decided.append(run)
+    run.last = last
+    run.score = min(run.score, score)
+    if score > run.most:
+        run.rule, run.most = rule, score
+    return run
 
 
 def _best(
@@ -164,5 +210,5 @@ def _part(run: Run, first: int, last: int) -> Run:
         open_end=run.open_end and last == run.last,
         keys=list(run.keys),
         signals=list(run.signals),
-        sentences=list(run.sentences),
+        reasons=run.reasons,  # all parts have the same
     )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple, overload
 
 # One witness each: of a family only the heaviest signal counts, so that the same marker in two spellings is one.
 Family = Literal["splice", "stitcher", "title", "place", "shape"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(NamedTuple):
     """One signal of one rule, for a run of segments (HLS) or Periods (DASH), with the reason in a sentence."""
 
     first: int  # index among the playlist's URIs, or among the MPD's Periods, from 0
@@ -21,7 +20,7 @@ class Evidence:
     signal: str  # 'cue', 'daterange-out', …: the closed set that metrics count by
     family: Family
     weight: int  # 1 to 100
-    sentence: str  # for a person: 'line 12: EXT-X-CUE-OUT opens a break of 30 s'
+    sentence: str = ""  # for a person: 'line 12: EXT-X-CUE-OUT opens a break of 30 s'
     key: str = ""  # what identifies the break: 'event:4711', 'daterange:ad-1'; empty: nothing does
     seconds: Decimal | None = None  # as declared
     time_range: tuple[Decimal, Decimal] | None = (
@@ -30,21 +29,52 @@ class Evidence:
     open_start: bool = False  # it began before the window
     open_end: bool = False  # nothing closes it yet
     ambiguous: bool = False  # told, never acted upon
+    says: Callable[[], str] | None = None  # makes the sentence; few are ever read
+
+    def read(self) -> str:
+        """The sentence."""
+        return self.sentence if self.says is None else self.says()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Break:
+class Sentences(Sequence[str]):
+    """Sentences that are made when somebody reads one."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Sequence[str]]) -> None:
+        self._make = make
+        self._made: Sequence[str] | None = None
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
+        return self._all()[place]
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> Sequence[str]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+
+class Break(NamedTuple):
     """A run of ad material, with everything that a person needs to judge the decision."""
 
     first_index: int | None  # of the playlist's URIs; None for DASH
     last_index: int | None
-    periods: tuple[int, ...] = ()  # DASH: the Periods, by their position
-    time_range: tuple[Decimal, Decimal] | None = None  # DASH: the part of its one Period
     seconds: Decimal
     score: int  # the least of its segments' scores, at most 100
     signals: tuple[str, ...]
-    sentences: tuple[str, ...]
+    sentences: Sequence[str]
     rule: str
+    periods: tuple[int, ...] = ()  # DASH: the Periods, by their position
+    time_range: tuple[Decimal, Decimal] | None = None  # DASH: the part of its one Period
     key: str = ""
     aliases: tuple[str, ...] = ()  # what else it is known by
     open_end: bool = False

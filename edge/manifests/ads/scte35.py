@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from edge.manifests.ads.segmentation import OPENING, PROGRAMME, described
@@ -22,6 +23,7 @@ from edge.manifests.dash.tree import Element
 
 __all__ = ["Cue", "Insert", "Mark", "Segmentation", "decode", "marks", "of_xml"]
 
+_REMEMBERED_CHARACTERS = 512
 _MOST_CHARACTERS = 2 * MOST_BYTES + 512  # white space and quotes included
 _MOST_ELEMENTS = 256  # of one event
 _MOST_DEPTH = 8
@@ -43,6 +45,10 @@ def decode(text: str) -> Cue | None:
     """The cue in base64 or in hexadecimal with '0x', in quotes or not; ``None`` if it is none."""
     if len(text) > _MOST_CHARACTERS:
         return None
+    return (_known if len(text) <= _REMEMBERED_CHARACTERS else _decoded)(text)
+
+
+def _decoded(text: str) -> Cue | None:
     text = "".join(text.split()).strip(_QUOTES)
     try:
         if text[:2] in ("0x", "0X"):
@@ -52,6 +58,10 @@ def decode(text: str) -> Cue | None:
     except ValueError:  # also what is not ASCII
         return None
     return section(data)
+
+
+# A live window has the same cues in each of its versions, and each of them in several places.
+_known = lru_cache(maxsize=1024)(_decoded)
 
 
 def marks(cue: Cue | None, types: Collection[int], *, inserts: bool = True) -> tuple[Mark, ...]:

@@ -49,12 +49,9 @@ def treat_hls(
         return explained(segments, found)
     if not found.certain and not (treatment.interstitials and found.interstitials):
         return Treated(body=data, found=found)
-    window = segments.window(rules.contiguous)
-    runs = runs_of(found)
-    stays = treatment.policy is AdPolicy.GAP
-    return carried_out(
-        segments, found, whole.gap(window, runs) if stays else whole.plan(window, runs), treatment
-    )
+    sides, runs = segments.sides(rules.contiguous), runs_of(found)
+    planned = whole.gap if treatment.policy is AdPolicy.GAP else whole.plan
+    return carried_out(segments, found, planned(sides, runs), treatment)
 
 
 def treatable(data: bytes) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from config.launch.embedded.valkey import embedded_valkey
+from config.runtime.redis import open_redis
 from config.settings.shared import RedisSettings
 from tests.edge.ads.edges import MakeEdge, playlist
 from tests.edge.ads.player import Player
@@ -231,3 +232,28 @@ async def test_a_follower_that_nobody_led_in_this_process_is_led_all_the_same(
             player.take(await playlist(edge, "/cdn/live/v1.m3u8"))
     assert player.played == content(stream, 1, 39)
     assert "/live/v0.m3u8" in origin.asked
+
+
+async def test_a_record_that_any_viewer_can_make_is_kept_for_minutes_and_one_in_use_ever_longer(
+    an_edge: MakeEdge, redis_settings: RedisSettings
+) -> None:
+    stream = Stream(breaks=BREAKS)
+    async with (
+        live_origin(stream) as origin,
+        an_edge(origin.url, redis=redis_settings) as edge,
+        open_redis(redis_settings) as client,
+    ):
+        await origin.go(12)
+        for number in range(5):
+            await playlist(edge, f"/cdn/live/v0.m3u8?x={number}")
+        keys = set(await client.keys("kawa:{ads:*"))
+        assert len(keys) == 5
+        assert all([0 < await client.ttl(key) <= 6 * 60 for key in keys])
+        lives = []
+        for last in range(13, 60):
+            await origin.go(last)
+            await playlist(edge)
+            (key,) = set(await client.keys("kawa:{ads:*")) - keys
+            lives.append(await client.ttl(key))
+        assert lives[0] <= 6 * 60
+        assert lives[-1] > 30 * 60

@@ -132,7 +132,7 @@ class Viewers:
             counted = seen.counts.setdefault((group.era, rendition, item.segment.name), given)
             assert counted == given, f"{item.segment.name} was {counted}, is {given}"
             self.gaps += item.is_gap
-            if strict and not world.stretches[item.segment.stretch].is_ad:
+            if strict and not item.is_gap and not world.stretches[item.segment.stretch].is_ad:
                 place = (group.era, run, item.segment.stretch)
                 same = seen.in_step.setdefault(place, item.discontinuity)
                 assert same == item.discontinuity, f"rendition {rendition} is out of step"

@@ -15,12 +15,27 @@ SECONDS = 6
 BREAK = range(10, 20)
 
 
-def playlist(grid: str, places: range, *, run: int = 0, first: int = 0, tail: str = "") -> bytes:
-    """Places of the show, of which some are a break; ``first`` is the number of place 0."""
+def playlist(
+    grid: str,
+    places: range,
+    *,
+    run: int = 0,
+    first: int = 0,
+    tail: str = "",
+    seams: tuple[int, ...] = (),
+) -> bytes:
+    """Places of the show, of which some are a break; ``first`` is the number of place 0.
+
+    ``seams``: where the origin has a DISCONTINUITY, which it drops as soon as nothing listed is before it.
+    """
     lines = ["#EXTM3U", f"#EXT-X-TARGETDURATION:{SECONDS}"]
     lines.append(f"#EXT-X-MEDIA-SEQUENCE:{first + places[0]}")
+    if seams:
+        lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{sum(at <= places[0] for at in seams)}")
     for place in places:
         ad = place in BREAK
+        if place in seams and place > places[0]:
+            lines.append("#EXT-X-DISCONTINUITY")
         if grid == "v0" and place == BREAK[0]:
             lines.append(f"#EXT-X-CUE-OUT:{len(BREAK) * SECONDS}")
         elif grid == "v0" and ad:
@@ -45,7 +60,7 @@ class Two:
 
     async def open(self) -> None:
         for edge in self.edges:
-            await edge.adopt(["v0", "a0"])
+            await edge.adopt(["v0", "v1", "a0"])
 
     async def ask(self, _rendition: Rendition, _behind: Behind | None) -> Version | None:
         return Version(rendition=rendition_of("v0"), body=self.leader, base=f"{BASE}v0.m3u8")
@@ -58,6 +73,20 @@ class Two:
 
 def listed(treated: Treated) -> list[str]:
     return [segment.uri for segment in read(treated.body).segments if not segment.gap]
+
+
+def late(body: bytes) -> bytes:
+    """The same, before its markers have come."""
+    return b"".join(line for line in body.splitlines(keepends=True) if b"-CUE-" not in line)
+
+
+def counted(treated: Treated) -> dict[int, int]:
+    """The discontinuity number of each place that is listed."""
+    found = {}
+    for segment in read(treated.body).segments:
+        name = segment.uri.rpartition("/")[2].removesuffix(".ts")
+        found[int(name.lstrip("acd"))] = segment.discontinuity
+    return found
 
 
 async def test_where_all_but_the_undecided_end_is_a_break_a_rendition_without_markers_lists_none() -> (
@@ -165,3 +194,90 @@ async def test_what_an_edge_told_before_redis_was_emptied_holds_when_another_has
     assert await two.shared.era() != era
     told = await two.treat(0, "v0", playlist("v0", range(1, 9)))
     assert read(told.body).sequence >= read(before.body).sequence == 3
+
+
+async def test_a_break_that_one_edge_removed_stays_away_when_another_that_had_listed_it_adds_what_it_knows() -> (
+    None
+):
+    two = Two()
+    await two.open()
+    for edge in (0, 1):
+        await two.treat(edge, "v0", playlist("v0", range(1, 10)))
+    told = await two.treat(1, "v0", late(playlist("v0", range(4, 12))))
+    assert listed(told)[-2:] == ["v0/0/ad10.ts", "v0/0/ad11.ts"]
+    two.shared.empty()
+    for places in (range(6, 14), range(12, 22)):
+        told = await two.treat(0, "v0", playlist("v0", places))
+    assert listed(told) == ["v0/0/c20.ts", "v0/0/c21.ts"]
+    # Numbers move forward by what the other edge had listed; the break is in its window, and in no record any more.
+    older = await two.treat(1, "v0", playlist("v0", range(13, 21)))
+    assert listed(older) == ["v0/0/c20.ts"]
+    assert read(older.body).sequence == 12
+
+
+async def test_renditions_count_alike_again_where_two_edges_had_decided_differently_upon_a_late_marker() -> (
+    None
+):
+    def body(grid: str, places: range) -> bytes:
+        return playlist(grid, places, seams=(10, 20))
+
+    two = Two()
+    await two.open()
+    two.leader = body("v0", range(1, 10))
+    await two.treat(0, "v1", body("v1", range(1, 10)))
+    two.leader = late(body("v0", range(3, 12)))
+    told = await two.treat(1, "v1", body("v1", range(3, 12)))
+    assert listed(told)[-2:] == ["v1/0/ad10.ts", "v1/0/ad11.ts"]
+    two.shared.empty()
+    await two.treat(0, "v0", body("v0", range(5, 15)))
+    before = await two.treat(1, "a0", body("a0", range(6, 15)))
+    two.leader = body("v0", range(12, 22))
+    numbers = []
+    for edge, grid in ((0, "a0"), (1, "v1"), (0, "v1"), (0, "v0"), (1, "a0"), (1, "v0")):
+        told = await two.treat(edge, grid, body(grid, range(12, 22)))
+        numbers.append(counted(told))
+    # The first one was told of it before the one that is ahead had been heard of.
+    assert len({tuple(found.items()) for found in numbers[1:]}) == 1
+    assert numbers[-1].keys() == {20, 21}
+    assert numbers[-1][20] > max(counted(before).values())
+    two.leader = body("v0", range(13, 23))
+    for edge, grid in ((0, "a0"), (1, "v1"), (0, "v0")):
+        told = await two.treat(edge, grid, body(grid, range(13, 23)))
+        assert counted(told) == {20: numbers[-1][20], 21: numbers[-1][20], 22: numbers[-1][20]}
+
+
+@pytest.mark.parametrize("watched", [False, True], ids=["nobody", "another rendition"])
+async def test_renditions_count_alike_where_nobody_saw_a_discontinuity_that_has_left_with_its_segment(
+    watched: bool,
+) -> None:
+    def body(grid: str, places: range) -> bytes:
+        return playlist(grid, places, seams=(10,))
+
+    two = Two()
+    await two.open()
+    await two.treat(0, "v0", body("v0", range(1, 9)))
+    if watched:
+        await two.treat(0, "a0", body("a0", range(1, 9)))
+    era = await two.shared.era()
+    two.leader = body("v0", range(10, 22))  # the seam is at 10, or at 9
+    first = counted(await two.treat(1, "a0", body("a0", range(9, 21))))
+    assert 20 in first
+    for edge, grid in ((1, "v0"), (0, "v1"), (0, "a0")):
+        told = counted(await two.treat(edge, grid, body(grid, range(11, 23))))
+        assert told[20] == told[21] == first[20]
+    assert await two.shared.era() == era
+
+
+async def test_a_rendition_of_which_the_origin_counts_otherwise_moves_no_numbers() -> None:
+    two = Two()
+    await two.open()
+    eras = set()
+    for last in range(9, 32):
+        places = range(last - 8, last)
+        two.leader = playlist("v0", places, seams=(4, 10, 20, 25))
+        for edge, seams in ((0, ()), (1, (20,))):  # none at all, and some
+            await two.treat(
+                edge, ("a0", "v1")[edge], playlist(("a0", "v1")[edge], places, seams=seams)
+            )
+        eras.add(await two.shared.era())
+    assert len(eras) == 1

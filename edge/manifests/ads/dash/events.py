@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache, partial
@@ -143,17 +143,16 @@ def _placed(
         if one.start > CLOSE:
             # Nobody says how long: what nobody measured is not cut out of a Period.
             stop = one.start + most if length is None else max(length, one.start)
-            yield replace(
-                base,
+            yield base._replace(
                 time_range=(one.start, stop),
                 ambiguous=True,
                 open_end=True,
                 sentence=f"{base.sentence}, without a length or an end",
             )
         elif lasts() <= most:
-            yield replace(base, open_end=True, sentence=f"{base.sentence}, for the whole Period")
+            yield base._replace(open_end=True, sentence=f"{base.sentence}, for the whole Period")
         else:
-            yield replace(base, time_range=(ZERO, most), open_end=True)
+            yield base._replace(time_range=(ZERO, most), open_end=True)
         return
     doubt = one.doubt
     if length is not None and one.start >= length:
@@ -162,13 +161,13 @@ def _placed(
         doubt = "it ends before the Period begins"
     said = f"{base.sentence} for {shown(end - one.start)}"
     if doubt:
-        yield replace(
-            base, time_range=(one.start, end), ambiguous=True, sentence=f"{said}; {doubt}"
+        yield base._replace(
+            time_range=(one.start, end), ambiguous=True, sentence=f"{said}; {doubt}"
         )
     elif length is not None and one.start <= CLOSE and end >= length - CLOSE:
-        yield replace(base, sentence=f"{said}, the whole Period")
+        yield base._replace(sentence=f"{said}, the whole Period")
     else:
-        yield replace(base, time_range=(one.start, end), sentence=said)
+        yield base._replace(time_range=(one.start, end), sentence=said)
 
 
 def lasts(span: Span) -> Decimal:

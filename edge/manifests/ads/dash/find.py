@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from edge.manifests.ads.dash import events, periods
@@ -61,8 +61,7 @@ def _merged(every: Sequence[Span], found: Iterable[Evidence]) -> list[Evidence]:
             and not one.ambiguous
         ):
             end = max(last.time_range[1], one.time_range[1])
-            done[-1] = replace(
-                last,
+            done[-1] = last._replace(
                 time_range=(last.time_range[0], end),
                 weight=min(last.weight, one.weight),
                 sentence=_joined(last.sentence, one.sentence),
@@ -83,7 +82,7 @@ def _filling(span: Span, one: Evidence) -> Evidence:
     # A Period that is still growing is filled by what covers all of it that is there yet.
     length = events.lasts(span)
     fills = length > 0 and start <= events.CLOSE and end >= length - events.CLOSE
-    return replace(one, time_range=None) if fills else one
+    return one._replace(time_range=None) if fills else one
 
 
 def _whole(every: Sequence[Span], evidence: Iterable[Evidence], rules: Rules) -> list[Break]:
@@ -223,4 +222,4 @@ def _named_apart(breaks: Iterable[Break]) -> Iterator[Break]:
     used: dict[str, int] = {}
     for one in breaks:
         count = used[one.key] = used.get(one.key, 0) + 1
-        yield one if count == 1 else replace(one, key=f"{one.key}#{count}")
+        yield one if count == 1 else one._replace(key=f"{one.key}#{count}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import chain, groupby
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Literal
 
@@ -36,8 +36,10 @@ _BY_ATTRIBUTE: dict[tuple[str, str], Says] = {
 
 def remove(outline: Outline, splices: Splices) -> None:
     """Take them out; what ends a break of which the beginning stays moves behind the hole."""
-    if outline.holes and not outline.tags.keys().isdisjoint(CUES):
-        _Breaks(outline, splices).read()
+    if outline.holes:
+        tags = list(outline.segments.tags(*CUES))
+        if tags:
+            _Breaks(outline, splices).read(tags)
 
 
 class _Breaks:
@@ -51,27 +53,31 @@ class _Breaks:
         self._went = False  # the open break's beginning is gone
         self._stays = False  # the open break's beginning is there
 
-    def read(self) -> None:
-        found = self._outline.tags
-        tags = sorted(
-            chain.from_iterable(found.get(name, ()) for name in CUES), key=attrgetter("start")
-        )
-        for index, group in groupby(tags, attrgetter("at")):
-            cues = [(tag, self._says(tag)) for tag in group]
-            if self._splices.is_gone(cues[0][0].start):
-                for tag, says in cues:
-                    self._gone(tag, says)
+    def read(self, tags: Sequence[Tag]) -> None:
+        """All of them, those before one URI together."""
+        start, gone_to = 0, -1
+        while start < len(tags):
+            at, stop = tags[start].at, start + 1
+            while stop < len(tags) and tags[stop].at == at:
+                stop += 1
+            if tags[start].start >= gone_to:
+                gone_to = self._splices.gone_to(tags[start].start)
+            if gone_to >= 0:
+                for tag in tags[start:stop]:
+                    says = _PLAIN.get(tag.name) or self._says(tag)
+                    if says == "closes":
+                        self._gone_end(tag)
+                    elif says != "payload":
+                        self._went = not self._stays
             else:
-                self._went = self._went or (index in self._behind and not self._stays)
-                self._kept(cues)
+                self._went = self._went or (at in self._behind and not self._stays)
+                self._kept([(tag, self._says(tag)) for tag in tags[start:stop]])
+            start = stop
 
-    def _gone(self, tag: Tag, says: Says) -> None:
-        if says == "closes":
-            if self._stays:
-                self._move(tag)
-            self._went = self._stays = False
-        elif says != "payload":
-            self._went = not self._stays
+    def _gone_end(self, tag: Tag) -> None:
+        if self._stays:
+            self._move(tag)
+        self._went = self._stays = False
 
     def _kept(self, cues: list[tuple[Tag, Says]]) -> None:
         went = self._went

@@ -71,7 +71,7 @@ class _Cut:
         """Clear what goes, in the playlist's order."""
         segments, laid = self._segments, self._outline
         for hole in laid.holes:
-            start, stop = segments.block(hole.first)[0], segments.block(hole.last)[1]
+            start, stop = segments.start(hole.first), segments.start(hole.last + 1)
             where = f"segments {hole.first} to {hole.last}"
             self._splices.clear(start, stop, self._stays(start, stop), where=where, why=_WHY)
         if laid.tail_goes:
@@ -85,8 +85,10 @@ class _Cut:
 
     def _stays(self, start: int, stop: int) -> list[Tag]:
         """The tags in a hole that are the playlist's."""
-        dropped = {tag.start for tag in self._dateranges}
         found = self._segments.tags_between(start, stop, *_STAYS)
+        if not self._dateranges:
+            return list(found)
+        dropped = {tag.start for tag in self._dateranges}
         return [tag for tag in found if tag.start not in dropped]
 
     def _join(self, vectors: Vectors) -> None:
@@ -118,7 +120,7 @@ class _Cut:
         """Of several before one segment players count each; the plan's numbers count one, or at a bare head none."""
         behind = {hole.last + 1 for hole in self._outline.holes}
         last = 0 if self._plan.bare else -1
-        for tag in self._outline.tags.get("EXT-X-DISCONTINUITY", ()):
+        for tag in self._segments.tags("EXT-X-DISCONTINUITY"):
             if tag.at == last and tag.at not in behind:
                 self._splices.remove(tag, why="said twice")
             last = tag.at

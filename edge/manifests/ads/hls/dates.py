@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from edge.manifests.ads.hls.outline import Join, Outline
@@ -97,17 +98,13 @@ class Clock:
 
     def _anchor(self, index: int) -> tuple[int, _Date] | None:
         """The last date before a position, else the first one, and the position that has it."""
-        start = (
-            self._segments.block(index)[0]
-            if index < len(self._segments)
-            else self._segments.tail[0]
-        )
+        start = self._segments.start(index)
         last = self._segments.last(self._read_to, start, _TAG) or self._last
         if start > self._read_to:
             self._read_to, self._last = start, last
         # Most often it can be read, and no other has to be.
         if last is not None and last.at < index:
-            date = _read(self._segments.value(last))
+            date = self._date(last)
             if date is not None:
                 return last.at, date
         positions, dates = self._dates()
@@ -116,21 +113,26 @@ class Clock:
         place = max(bisect_left(positions, index) - 1, 0)
         return positions[place], dates[place]
 
+    def _date(self, tag: Tag) -> _Date | None:
+        text = self._segments.value(tag).strip()
+        return _read(text) if len(text) <= _LONGEST else None
+
     def _dates(self) -> tuple[list[int], list[_Date]]:
         if self._known is None:
             found: dict[int, _Date] = {}
             for tag in self._segments.tags(_TAG):
-                date = _read(self._segments.value(tag))
+                date = self._date(tag)
                 if date is not None:
                     found[tag.at] = date  # of two for one segment the last
             self._known = list(found), list(found.values())
         return self._known
 
 
+@lru_cache(maxsize=1024)
 def _read(text: str) -> _Date | None:
-    text = text.strip()
+    """A date; a live window says the same in each of its versions."""
     zone = _ZONE.search(text, max(len(text) - _LONGEST_ZONE, 0))
-    if len(text) > _LONGEST or zone is None:
+    if zone is None:
         return None
     try:
         moment = datetime.fromisoformat(text)

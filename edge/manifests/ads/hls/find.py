@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from edge.manifests.ads.decide import Run, runs
-from edge.manifests.ads.evidence import Break, Evidence, Found
+from edge.manifests.ads.evidence import Break, Evidence, Found, Sentences
 from edge.manifests.ads.hls import dateranges, lines, markers, places, ranges, shape, vendors
 from edge.manifests.ads.hls.lengths import Lengths
 from edge.manifests.ads.hls.segments import Segments, index
@@ -77,7 +77,7 @@ class _Search:
         """What tags say."""
         segments, total = self._segments, len(self._segments)
         evidence: list[Evidence] = []
-        ends: dict[int, int] = {}
+        ends: Mapping[int, int] = {}
         if self._signs and rule.splice is not None:
             marked = markers.read(
                 self._signs, rule.splice, rule=rule.label, total=total, lengths=self.lengths
@@ -114,7 +114,7 @@ class _Search:
             seconds=self.lengths.between(run.first, run.last + 1),
             score=run.score,
             signals=tuple(run.signals),
-            sentences=tuple(run.sentences),
+            sentences=Sentences(lambda: run.sentences),
             rule=run.rule,
             key=run.key,
             aliases=tuple(run.keys[1:]),

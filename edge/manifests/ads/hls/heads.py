@@ -26,7 +26,7 @@ def number(outline: Outline, plan: Plan, splices: Splices) -> None:
     segments = outline.segments
     wanted = dict(zip(_SEQUENCES, (plan.media_sequence, plan.discontinuity_sequence), strict=True))
     missing = {name: value for name, value in wanted.items() if value is not None}
-    for tag in chain.from_iterable(outline.tags.get(name, ()) for name in _SEQUENCES):
+    for tag in chain.from_iterable(segments.tags(name) for name in _SEQUENCES):
         value = wanted[tag.name]
         missing.pop(tag.name, None)
         if value is not None and whole_of(segments.value(tag)) != value:
@@ -40,13 +40,13 @@ def number(outline: Outline, plan: Plan, splices: Splices) -> None:
 def raise_version(outline: Outline, version: int, splices: Splices) -> None:
     """At least the version that the tags written need (RFC 8216bis section 8); never a lower one."""
     text = f"#EXT-X-VERSION:{version}".encode()
-    segments, tag = outline.segments, outline.tag("EXT-X-VERSION")
+    segments, tag = outline.segments, outline.segments.first("EXT-X-VERSION")
     why = "a tag of that version"
     if tag is not None:
         if whole_of(segments.value(tag)) < version:
             splices.replace(tag.start, tag.stop, text, where=tag.name, why=why)
     elif version > 1:
-        first = outline.tag("EXTM3U")
+        first = segments.first("EXTM3U")
         at = segments.begin if first is None else splices.line_stop(first)
         splices.lines(at, [text], where="the head", why=why, leads=True)
 
@@ -54,7 +54,7 @@ def raise_version(outline: Outline, version: int, splices: Splices) -> None:
 def start(outline: Outline, splices: Splices) -> None:
     """Where EXT-X-START leads stays where it led: what goes on the way there is not counted (section 4.4.2.2)."""
     segments = outline.segments
-    tag = outline.tag("EXT-X-START")
+    tag = segments.first("EXT-X-START")
     offset = None if tag is None else segments.attributes(tag).get("TIME-OFFSET")
     match = None if offset is None else _OFFSET.match(offset.value.strip())
     if offset is None or match is None or not outline.holes:
@@ -83,7 +83,7 @@ def reports(outline: Outline, plan: Plan, splices: Splices) -> None:
         return
     segments = outline.segments
     playlist = Playlist(data=segments.data, kind="media", lines=(), limits=segments.limits)
-    for tag in outline.tags.get("EXT-X-RENDITION-REPORT", ()):
+    for tag in segments.tags("EXT-X-RENDITION-REPORT"):
         uri = segments.attributes(tag).get("URI")
         if uri is None or uri.value not in plan.reports:
             continue

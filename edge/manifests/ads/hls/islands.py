@@ -14,6 +14,7 @@ from edge.manifests.ads.hls.record import (
     Rendition,
     Span,
 )
+from edge.manifests.ads.hls.timeline import Timeline
 
 
 def reconcile(stored: Group | None, mine: Group | None, *, island: bool = False) -> Group | None:
@@ -43,13 +44,14 @@ def reconcile(stored: Group | None, mine: Group | None, *, island: bool = False)
     if stored.era == mine.era:
         # Two that share an era have told the same names for different things.
         moved |= any(gap.is_exact and (gap.number, gap.shift) != (0, 0) for gap in gaps.values())
+    leader, renditions = stored.leader or mine.leader, _renditions(stored, mine, gaps, rise, behind)
     made = replace(
         stored,
         shift=stored.shift + rise,
-        leader=stored.leader or mine.leader,
+        leader=leader,
         until=_until(stored, mine),
-        intervals=_intervals(stored, mine, rise, behind),
-        renditions=_renditions(stored, mine, gaps, rise, behind),
+        intervals=_intervals(stored, mine, rise, _moved(leader, mine, renditions, behind)),
+        renditions=renditions,
     )
     lower = max(_lower(made, stored), _lower(made, mine))
     if lower > 0:
@@ -106,15 +108,18 @@ def _lower(made: Group, before: Group) -> int:
     )
 
 
-def raised(group: Group, rise: int) -> Group:
-    """All discontinuity numbers moved forward, in step."""
+def raised(group: Group, rise: int, *, but: str | None = None) -> Group:
+    """All discontinuity numbers moved forward, in step; ``but`` those of one rendition, which is as far already."""
     return replace(
         group,
         jumps=group.serial + 1,
         serial=group.serial + 1,
         shift=group.shift + rise,
         intervals=tuple(item._replace(shift=_plus(item.shift, rise)) for item in group.intervals),
-        renditions={path: _raised(record, rise) for path, record in group.renditions.items()},
+        renditions={
+            path: record if path == but else _raised(record, rise)
+            for path, record in group.renditions.items()
+        },
     )
 
 
@@ -158,7 +163,17 @@ def _until(stored: Group, mine: Group) -> int | None:
     return max(stored.until, mine.until)
 
 
-def _intervals(stored: Group, mine: Group, rise: int, behind: int) -> tuple[Interval, ...]:
+def _moved(
+    leader: str | None, mine: Group, renditions: Mapping[str, Rendition], behind: int
+) -> int:
+    """How far what only ``mine`` has of the leader was moved forward, and so what it has of the group's breaks."""
+    before, after = mine.renditions.get(leader or ""), renditions.get(leader or "")
+    if before is None or after is None or after.decided != before.decided:
+        return behind
+    return _shift(after, after.decided) - _shift(before, before.decided)
+
+
+def _intervals(stored: Group, mine: Group, rise: int, moved: int) -> tuple[Interval, ...]:
     made = [item._replace(shift=_plus(item.shift, rise)) for item in stored.intervals]
     fence = stored.until
     if stored.axis != mine.axis or fence is None or mine.until is None or mine.until <= fence:
@@ -170,8 +185,13 @@ def _intervals(stored: Group, mine: Group, rise: int, behind: int) -> tuple[Inte
     ):
         # A break that was going on where the stored record ends is in the other one, whole.
         fence = made.pop().start
+    here = Timeline(stored.shift + rise, tuple(made)).latest_shift
+    there = Timeline(mine.shift, mine.intervals).shift_at(fence) + moved
+    if there != here:
+        # From there on all count as the other one did: a break without any length says so.
+        made.append(Interval(fence, fence, True, None, there, "", ""))
     made += [
-        item._replace(shift=_plus(item.shift, behind))
+        item._replace(shift=_plus(item.shift, moved))
         for item in mine.intervals
         if item.start >= fence
     ]

@@ -186,6 +186,37 @@ class Ledger:
         self.start, self.decided = first, first - 1
         self.given = here - (0 in self.window.discontinuities) + self.shift
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not known yet what the numbers behind the last removed run are."""
+        return bool(self.spans) and self.spans[-1].shift is None
+
+    def is_behind_all(self, number: int) -> bool:
+        """Whether a segment is listed as content, behind all removed runs."""
+        is_behind = not self.spans or (self.spans[-1].last < number and not self.is_open)
+        return is_behind and number >= self.start and not self.is_gap(number)
+
+    def lift(self, rise: int, *, told: int) -> bool:
+        """Move what is behind the last removed run forward; whether others may have been told of it, up to ``told``.
+
+        What is before that run cannot be listed beside it any more, unless nobody was told of it either.
+        """
+        span = self.spans[-1] if self.spans else None
+        self.given += rise
+        if span is None or told < self.window.first:
+            self.shift += rise
+            self.spans = [
+                span._replace(
+                    before=span.before + rise,
+                    shift=None if span.shift is None else span.shift + rise,
+                )
+                for span in self.spans
+            ]
+            return told >= self.window.first
+        self.spans[-1] = span._replace(shift=self.latest_shift + rise)
+        self.start = max(self.start, span.last + 1)
+        return told > span.last
+
     def unhide(self) -> bool:
         """List one segment of the open run as EXT-X-GAP, because there is nothing else; whether one could be.
 

@@ -37,17 +37,35 @@ class Lengths:
         """The first position, ``stop`` at most, that begins so many seconds behind the beginning of another."""
         if self._sums is None:
             reached, enough = Decimal(0), seconds - _NEAR
-            for position in range(first, stop):
+            seconds_of, limit = self._segments.seconds, min(stop, first + self._steps)
+            for position in range(first, limit):
                 if reached >= enough:
+                    self._steps -= position - first
                     return position
-                self._steps -= 1
-                if self._steps < 0:
-                    break
-                reached += self._segments.seconds(position) + _NEAR_EACH
-            else:
+                reached += seconds_of(position) + _NEAR_EACH
+            self._steps -= max(limit - first, 0)
+            if limit == stop:
                 return stop
         sums = self._all()
         return bisect_left(sums, sums[first] + seconds - _NEAR, first, stop)
+
+    def walk(self, first: int, seconds: Decimal) -> Walk:
+        """The same for one who asks again and again, further on each time."""
+        return Walk(self, first, seconds - _NEAR)
+
+    def passed(
+        self, first: int, position: int, reached: Decimal, enough: Decimal, stop: int
+    ) -> tuple[int, Decimal]:
+        """From a position to where enough is reached, ``stop`` at most, and what is reached there."""
+        if self._may_step(stop - position):
+            seconds_of = self._segments.seconds
+            while position < stop and reached < enough:
+                reached += seconds_of(position) + _NEAR_EACH
+                position += 1
+            return position, reached
+        sums = self._all()
+        position = bisect_left(sums, sums[first] + enough, position, stop)
+        return position, sums[position] - sums[first]
 
     def begin(self, stop: int, seconds: Decimal) -> int:
         """The first position of the longest run before ``stop`` that has no more seconds than these."""
@@ -73,3 +91,27 @@ class Lengths:
             each = (seconds + _NEAR_EACH for seconds in self._segments.all_seconds())
             self._sums = list(accumulate(each, initial=Decimal(0)))
         return self._sums
+
+
+class Walk:
+    """How far some seconds reach from a segment on."""
+
+    __slots__ = ("_enough", "_first", "_lengths", "_position", "_reached")
+
+    def __init__(self, lengths: Lengths, first: int, enough: Decimal) -> None:
+        self._lengths = lengths
+        self._first = self._position = first
+        self._enough = enough
+        self._reached = Decimal(0)
+
+    def end(self, stop: int) -> int:
+        """The first position behind them, ``stop`` at most."""
+        return min(self._position, stop) if self.is_over(stop) else stop
+
+    def is_over(self, stop: int) -> bool:
+        """Whether they have passed at a position."""
+        if self._position < stop and self._reached < self._enough:
+            self._position, self._reached = self._lengths.passed(
+                self._first, self._position, self._reached, self._enough, stop
+            )
+        return self._reached >= self._enough and self._position <= stop

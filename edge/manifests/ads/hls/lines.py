@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections import deque
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
@@ -20,8 +20,8 @@ _PLAIN_URI = re.compile(rb"\n(?=[^#\n])")  # where no line begins with a blank
 _FIRST_URI = re.compile(rb"[ \t]*([^#\n \t][^\n]*)")
 _URI_TEXT = re.compile(rb"\n[ \t]*([^#\n \t][^\n]*)")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-# Every tag but EXTINF, of which there are as many as segments.
-_ANY = re.compile(rb"[ \t]*#(?!EXTINF:)(EXT[A-Za-z0-9_-]*|[A-Za-z0-9_-]+(?=:))")
+# Every tag but EXTINF, of which there are as many as segments, and its value.
+_ANY = re.compile(rb"[ \t]*#(?!EXTINF:)(EXT[A-Za-z0-9_-]*|[A-Za-z0-9_-]+(?=:)):?([^\n]*)")
 _ANY_BEHIND = re.compile(b"\\n" + _ANY.pattern)
 _PLAIN_BEHIND = re.compile(b"\\n" + _ANY.pattern.removeprefix(rb"[ \t]*"))
 _EXTINF = "EXTINF"
@@ -43,6 +43,7 @@ class _Index(NamedTuple):
     starts: list[int]  # of their lines
     names: list[bytes]
     matches: list[re.Match[bytes]]
+    places: dict[bytes, list[int]]  # by name
     made: dict[int, Tag]
 
 
@@ -72,6 +73,8 @@ class Lines:
 
     def has(self, *names: str) -> bool:
         """Whether there is a tag with one of these names."""
+        if self._index is not None and _EXTINF not in names:
+            return not _wanted(names).isdisjoint(self._index.places)
         alone, others = _named(names)
         return bool(alone.match(self.view, self.begin) or others.search(self.view, self.begin))
 
@@ -84,42 +87,54 @@ class Lines:
 
     def tags_between(self, start: int, stop: int, *names: str) -> Iterator[Tag]:
         """The same of the lines from where one begins up to where another does, or the end."""
-        if self._index is not None and _EXTINF not in names:
-            return iter(self._listed(self._index, start, stop, names))
-        return self._searched(start, stop, names)
+        index = self._index
+        if index is None or _EXTINF in names:
+            return self._searched(start, stop, names)
+        low = bisect_left(index.starts, start)
+        high = bisect_left(index.starts, stop, low)
+        if low == high:
+            return iter(())
+        wanted = _wanted(names)
+        found = index.names[low:high]
+        if wanted.isdisjoint(found):
+            return iter(())
+        return iter(
+            self._of(index, [place for place, name in enumerate(found, low) if name in wanted])
+        )
 
     def last(self, start: int, stop: int, name: str) -> Tag | None:
         """The last of those between two lines; no object is made of any other."""
         index = self._index
         if index is None:
             return next(iter(deque(self._searched(start, stop, (name,)), maxlen=1)), None)
-        low = bisect_left(index.starts, start)
-        found = index.names[low : bisect_left(index.starts, stop, low)]
-        text = name.encode()
-        if text not in found:
+        places, starts = index.places.get(name.encode()), index.starts
+        if places is None:
             return None
-        place = low + len(found) - 1 - found[::-1].index(text)
-        return index.made.get(place) or self._made(index, place, name)
+        found = bisect_left(places, bisect_left(starts, stop)) - 1
+        if found < 0 or starts[places[found]] < start:
+            return None
+        place = places[found]
+        return index.made.get(place) or self._of(index, (place,))[0]
 
     def first(self, name: str) -> Tag | None:
         """The first of all."""
         index = self._index
         if index is None:
             return next(self.tags(name), None)
-        text = name.encode()
-        if text not in index.names:
-            return None
-        place = index.names.index(text)
-        return index.made.get(place) or self._made(index, place, name)
+        places = index.places.get(name.encode())
+        return self._of(index, places[:1])[0] if places else None
 
     def _all(self, names: tuple[str, ...]) -> list[Tag]:
         if _EXTINF in names:
             return list(self._searched(self.begin, len(self.data), names))
-        if self._index is None:
+        index = self._index
+        if index is None:
             if not self.has(*names):
                 return []
-            self._index = self._indexed()
-        return self._listed(self._index, self.begin, len(self.data), names)
+            index = self._index = self._indexed()
+        found = [index.places[name] for name in _wanted(names) if name in index.places]
+        places = found[0] if len(found) == 1 else sorted(chain.from_iterable(found))
+        return self._of(index, places)
 
     def _searched(self, start: int, stop: int, names: tuple[str, ...]) -> Iterator[Tag]:
         alone, others = _named(names)
@@ -184,30 +199,28 @@ class Lines:
         if first is not None:
             matches.insert(0, first)
             starts.insert(0, first.start())
-        return _Index(starts, [match[1] for match in matches], matches, {})
+        places: defaultdict[bytes, list[int]] = defaultdict(list)
+        names = [match[1] for match in matches]
+        for place, name in enumerate(names):
+            places[name].append(place)
+        return _Index(starts, names, matches, dict(places), {})
 
-    def _listed(self, index: _Index, start: int, stop: int, names: tuple[str, ...]) -> list[Tag]:
-        starts, found, _, made = index
-        wanted, low = _wanted(names), bisect_left(starts, start)
-        few = found[low : bisect_left(starts, stop, low)]
+    def _of(self, index: _Index, places: Sequence[int]) -> list[Tag]:
+        """The tags at some places; of each one object is made."""
+        if not places:
+            return []
+        starts, names, matches, _, made = index
+        uris = self.uri_starts
         tags: list[Tag] = []
-        for place, name in enumerate(few, low):
-            if name not in wanted:
-                continue
+        for place in places:
             tag = made.get(place)
             if tag is None:
-                tag = self._made(index, place, wanted[name])
+                line = starts[place]
+                known = (bisect_left(uris, line), _text(names[place]), line)
+                # Half the time of a call of Tag, of which there are many.
+                tag = made[place] = tuple.__new__(Tag, known + matches[place].span(2))
             tags.append(tag)
         return tags
-
-    def _made(self, index: _Index, place: int, name: str) -> Tag:
-        line = index.starts[place]
-        at = bisect_left(self.uri_starts, line)
-        value = index.matches[place].end()
-        stop = self.stop_of(value)
-        value += self.view[value : value + 1] == b":"
-        tag = index.made[place] = Tag(at, name, line, value, stop)
-        return tag
 
     def stop_of(self, position: int) -> int:
         """Where the line ends that has this position, without its line end."""
@@ -227,9 +240,14 @@ def _has_margins(view: bytes) -> bool:
     return (b"\t" in view and b"\n\t" in view) or (b" " in view and b"\n " in view)
 
 
+@lru_cache(maxsize=1024)
+def _text(name: bytes) -> str:
+    return name.decode("ascii")
+
+
 @lru_cache(maxsize=256)
-def _wanted(names: tuple[str, ...]) -> dict[bytes, str]:
-    return {name.encode(): name for name in names}
+def _wanted(names: tuple[str, ...]) -> frozenset[bytes]:
+    return frozenset(name.encode() for name in names)
 
 
 @lru_cache(maxsize=256)

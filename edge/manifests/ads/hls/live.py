@@ -18,6 +18,7 @@ from typing import Literal
 
 from edge.manifests.ads.hls.deciding import Decider, Role
 from edge.manifests.ads.hls.epochs import bridged, first_group, is_restarted, renewed, started
+from edge.manifests.ads.hls.in_step import lead_over, lead_over_breaks
 from edge.manifests.ads.hls.islands import raised
 from edge.manifests.ads.hls.ledger import Ledger
 from edge.manifests.ads.hls.places_in_time import Clock, axis_of, has_dates
@@ -97,6 +98,7 @@ def _advance(
     work = _Work(group, path, window, role=role, now_ms=now_ms)
     decider = work.decider(merged(runs), gap_only=gap_only, ad_tail=ad_tail)
     decider.decide()
+    work.fall_in()
     shown = work.show(decider.ad_tail)
     is_over = window.ended or (held is not None and held.ended) or work.event == "restarted"
     kept = None if is_over else work.show_held(held)
@@ -176,11 +178,14 @@ class _Work:
             self.event = self.event or ("started" if not group.renditions else "joined")
         self._record = old
         self._ledger = Ledger(old, window)
+        self._told = old.decided  # the last that others may have been told of
         if window.first > old.decided + 1:
             self.event = self.event or "slept"
             self._skip()
         if role == "leads" and self._ledger.settled is not None:
             self._timeline.settle(self._ledger.settled)
+        if role == "leads":
+            self._meet(lead_over_breaks(self._ledger, self._timeline))
 
     def decider(self, runs: Sequence[AdRun], *, gap_only: bool, ad_tail: bool) -> Decider:
         return Decider(
@@ -194,6 +199,22 @@ class _Work:
             runs=runs,
             ad_tail=ad_tail,
         )
+
+    def fall_in(self) -> None:
+        """Count as the leader does, where the two had gone apart."""
+        if self._role == "follows":
+            self._meet(lead_over(self._group, self._ledger, self._timeline, self._clock))
+
+    def _meet(self, lead: int) -> None:
+        """Whoever is behind moves forward: this rendition, or by ``lead`` all others and the group's breaks."""
+        if lead == 0:
+            return
+        is_told = self._ledger.lift(max(-lead, 0), told=self._told) or lead > 0
+        if lead > 0:
+            self._group = raised(self._group, lead, but=self._path)
+            self._timeline = Timeline(self._group.shift, self._group.intervals)
+        if is_told:  # segments have other names from now on
+            self._group = replace(self._group, jumps=self.known.serial + 1)
 
     def show(self, ad_tail: bool) -> Shown | None:
         return show(self._ledger, floor=self._record.floor, ad_tail=ad_tail)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from itertools import groupby
+from functools import partial
+from typing import NamedTuple
 
 from edge.manifests.ads.evidence import Evidence
 from edge.manifests.ads.hls.lengths import Lengths
 from edge.manifests.ads.hls.signs import Sign
-from edge.manifests.ads.hls.spans import Opening, Spans
+from edge.manifests.ads.hls.spans import Opening, Spans, What
 from edge.manifests.ads.rules import Splice
 from edge.manifests.ads.scte35 import Mark, marks
 from edge.manifests.ads.segmentation import OPENING
@@ -18,28 +18,46 @@ from edge.manifests.ads.segmentation import OPENING
 _CONTINUED = "cue-cont"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Marked:
+class Marked(NamedTuple):
     """What the markers say."""
 
-    evidence: Sequence[Evidence] = ()
-    announced: Sequence[str] = ()
-    # Position at which something opened -> position before which a tag closed it.
-    ends: dict[int, int] = field(default_factory=dict)
+    evidence: Sequence[Evidence]
+    announced: Sequence[str]
+    ends: Mapping[int, int]  # position at which something opened -> before which a tag closed it
 
 
 def read(
-    signs: Iterable[Sign], splice: Splice, *, rule: str, total: int, lengths: Lengths
+    signs: Sequence[Sign], splice: Splice, *, rule: str, total: int, lengths: Lengths
 ) -> Marked:
     """The evidence for one rule; signs come in the order of the playlist."""
     reader = _Reader(splice, rule, total, lengths)
-    wanted = (sign for sign in signs if sign.tag in splice.tags)
-    for at, group in groupby(wanted, key=lambda sign: sign.at):
-        reader.take(at, list(group))
+    if not splice.tags.issuperset(sign.tag for sign in signs):
+        signs = [sign for sign in signs if sign.tag in splice.tags]
+    start, count, looked = 0, len(signs), 0
+    while start < count:
+        sign, stop = signs[start], start + 1
+        if sign.action == "goes-on" and start >= looked:
+            looked = _behind_like(signs, start)
+            if reader.says_nothing(signs[looked - 1]):  # nor do those before it
+                start = looked
+                continue
+        while stop < count and signs[stop].at == sign.at:
+            stop += 1
+        if stop == start + 1 and sign.cue is None and sign.type is None:  # most are so
+            reader.act(sign, None, vetoed=False)
+        else:
+            reader.take(signs[start:stop])
+        start = stop
     reader.finish()
-    return Marked(
-        evidence=reader.spans.evidence, announced=reader.spans.announced, ends=reader.ends
-    )
+    return Marked(reader.spans.evidence, reader.spans.announced, reader.ends)
+
+
+def _behind_like(signs: Sequence[Sign], start: int) -> int:
+    """The place behind signs that go on with the same."""
+    tag, stop = signs[start].tag, start + 1
+    while stop < len(signs) and signs[stop].action == "goes-on" and signs[stop].tag == tag:
+        stop += 1
+    return stop
 
 
 class _Reader:
@@ -60,11 +78,8 @@ class _Reader:
         self._unclear: Sign | None = None
         self._begun = False  # something has opened or closed: what comes before is known
 
-    def take(self, at: int, group: Sequence[Sign]) -> None:
+    def take(self, group: Sequence[Sign]) -> None:
         """All the signs before one URI."""
-        if len(group) == 1 and group[0].cue is None and group[0].type is None:  # most are so
-            self._act(group[0], None, vetoed=False)
-            return
         told = [(sign, self._marks(sign)) for sign in group]
         opened = [mark for _, found in told for mark in found if mark.kind == "opens"]
         vetoed = not opened and any(self._is_other(sign, found) for sign, found in told)
@@ -76,9 +91,9 @@ class _Reader:
             if sign.action == "tells":
                 self._tell(sign, found, declared)
             else:
-                self._act(sign, payload, vetoed=vetoed)
+                self.act(sign, payload, vetoed=vetoed)
 
-    def _act(self, sign: Sign, payload: Decimal | None, *, vetoed: bool) -> None:
+    def act(self, sign: Sign, payload: Decimal | None, *, vetoed: bool) -> None:
         """What a tag itself says; its cue has been asked for a length and for something else that begins."""
         if sign.action == "goes-on":
             self._go_on(sign)
@@ -99,7 +114,7 @@ class _Reader:
 
     def _doubt_unclear(self, sign: Sign, stop: int) -> None:
         weight = self._splice.weight_of(sign.tag)
-        self.spans.doubt(sign.at, stop - 1, sign.tag, weight, f"{sign.what} cannot be read")
+        self.spans.doubt(sign.at, stop - 1, sign.tag, weight, partial(_unreadable, sign))
 
     def _marks(self, sign: Sign) -> tuple[Mark, ...]:
         return marks(sign.cue, self._splice.types, inserts=self._splice.inserts)
@@ -126,7 +141,7 @@ class _Reader:
                 if seconds != 0:
                     self._begun = True
                     self.spans.open(
-                        self._opening(sign, sign.tag, key, seconds, f"{sign.what}, {mark.what},")
+                        self._opening(sign, sign.tag, key, seconds, partial(_marked, sign, mark))
                     )
             elif mark.kind == "closes":
                 self.spans.close(key, sign.at, sign.what)
@@ -148,15 +163,25 @@ class _Reader:
             self.ends[opening.at] = at
         if not closed and not self._begun:
             first = self._lengths.begin(min(at, self.spans.total), self._splice.max_seconds)
-            self.spans.doubt(
-                first, at - 1, sign.tag, weight, f"{sign.what} closes what no tag has opened"
-            )
+            self.spans.doubt(first, at - 1, sign.tag, weight, partial(_never_opened, sign))
         self._begun, self._void, self._unclear = True, False, None
+
+    def says_nothing(self, sign: Sign) -> bool:
+        """Whether a break that goes on has not come to the end that was declared, or is none that counts."""
+        if self._void:
+            return True
+        opening = self._gone_on(sign)
+        if opening is None or opening.seconds is None:
+            return False
+        return not self._may_be_over(opening, sign.at)
+
+    def _gone_on(self, sign: Sign) -> Opening | None:
+        return self.spans.opened(sign.tag, sign.tag) or self.spans.opened(_CONTINUED, sign.tag)
 
     def _go_on(self, sign: Sign) -> None:
         if self._void:
             return
-        opening = self.spans.opened(sign.tag, sign.tag) or self.spans.opened(_CONTINUED, sign.tag)
+        opening = self._gone_on(sign)
         elapsed, left = None, None
         if opening is None or opening.seconds is None or self._may_be_over(opening, sign.at):
             elapsed, left = sign.progress()
@@ -181,7 +206,7 @@ class _Reader:
                 sign.at - 1,
                 _CONTINUED,
                 self._splice.weight_of(sign.tag),
-                f"{sign.what}: the break has begun before, nothing says where",
+                partial(_begun_before, sign),
             )
         self._begun = True
         signal = _CONTINUED if sign.tag == "cue" else sign.tag
@@ -189,17 +214,17 @@ class _Reader:
 
     def _may_be_over(self, opening: Opening, at: int) -> bool:
         """Whether a break of a declared length has ended before a position, though nothing has closed it."""
-        stop = min(at, self.spans.total)
-        return opening.seconds is not None and self._lengths.reach(
-            opening.at, stop, opening.seconds
-        )
+        if opening.seconds is None:
+            return False
+        walk = self.spans.walked(opening, opening.seconds)
+        return walk.is_over(min(at, self.spans.total))
 
     def _is_another(self, opening: Opening, at: int, elapsed: Decimal) -> bool:
         """Whether what goes on has begun behind the end of the break that is open."""
         if opening.seconds is None or not self._may_be_over(opening, at):
             return False
         stop = min(at, self.spans.total)
-        end = self._lengths.end(opening.at, opening.seconds, stop)
+        end = self.spans.walked(opening, opening.seconds).end(stop)
         return not end or self._lengths.begin(stop, elapsed) >= end
 
     def _opening(
@@ -208,7 +233,7 @@ class _Reader:
         signal: str,
         key: str,
         seconds: Decimal | None,
-        what: str,
+        what: What,
         *,
         open_start: bool = False,
     ) -> Opening:
@@ -221,3 +246,19 @@ class _Reader:
             seconds=seconds,
             open_start=open_start,
         )
+
+
+def _unreadable(sign: Sign) -> str:
+    return f"{sign.what()} cannot be read"
+
+
+def _marked(sign: Sign, mark: Mark) -> str:
+    return f"{sign.what()}, {mark.what},"
+
+
+def _never_opened(sign: Sign) -> str:
+    return f"{sign.what()} closes what no tag has opened"
+
+
+def _begun_before(sign: Sign) -> str:
+    return f"{sign.what()}: the break has begun before, nothing says where"

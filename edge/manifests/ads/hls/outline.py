@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,19 +21,6 @@ CUES = (
     "EXT-X-CUE-SPAN",
     "EXT-X-SCTE35",
     "EXT-X-SPLICEPOINT-SCTE35",
-)
-# What must be known wherever it stands, and is rare enough to be looked for everywhere at once.
-_RARE = (
-    "EXTM3U",
-    "EXT-X-DISCONTINUITY",
-    "EXT-X-DISCONTINUITY-SEQUENCE",
-    "EXT-X-KEY",
-    "EXT-X-MEDIA-SEQUENCE",
-    "EXT-X-RENDITION-REPORT",
-    "EXT-X-SKIP",
-    "EXT-X-START",
-    "EXT-X-VERSION",
-    *CUES,
 )
 _OF_A_JOIN = (
     "EXT-X-BYTERANGE",
@@ -63,7 +50,10 @@ class Join(NamedTuple):
 
     def first(self, name: str) -> Tag | None:
         """The first of the block's own tags with this name."""
-        return next((tag for tag in self.tags if tag.name == name), None)
+        for tag in self.tags:
+            if tag.name == name:
+                return tag
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +61,6 @@ class Outline:
     """What stays of a playlist."""
 
     segments: Segments
-    tags: Mapping[str, Sequence[Tag]]  # the rare ones, by name
     holes: tuple[Hole, ...]
     listed: int  # segments from here on are held
     tail_goes: bool
@@ -85,16 +74,12 @@ class Outline:
         """Whether any segment has another number than at the origin."""
         return bool(self.holes) or self.first != self.first_listed
 
-    def tag(self, name: str) -> Tag | None:
-        """The first tag with a name that is rare."""
-        found = self.tags.get(name)
-        return found[0] if found else None
-
     def block(self, position: int) -> Block:
         """The lines of a segment; those behind the last one for the number of segments."""
         segments = self.segments
-        span = segments.block(position) if position < len(segments) else segments.tail
-        return Block(position, *span)
+        if position < len(segments):
+            return Block(position, segments.start(position), segments.start(position + 1))
+        return Block(position, *segments.tail)
 
     def starts(self, positions: Iterable[int]) -> Iterator[int]:
         """Where the lines of many segments begin."""
@@ -131,21 +116,17 @@ def outline(segments: Segments, plan: Plan) -> Outline:
     """The plan in the terms of this playlist."""
     total = len(segments)
     listed = total - min(plan.held, total)
-    tags: dict[str, list[Tag]] = {}
-    for tag in segments.tags(*_RARE):
-        tags.setdefault(tag.name, []).append(tag)
-    headers = tags.get("EXT-X-MEDIA-SEQUENCE")
+    headers = list(segments.tags("EXT-X-MEDIA-SEQUENCE"))
     number = whole_of(segments.value(headers[-1])) if headers else 0
-    skipped = segments.skipped if "EXT-X-SKIP" in tags else 0
+    skipped = segments.skipped
     # Parts are marked where a gap goes on, or begins, behind the last segment; where they would be cut out later,
     # other media will have their names, so they must not be seen at all.
     marks = bool(plan.gaps) and plan.gaps[-1].last >= total - 1 and not _moves(plan)
     tail_goes = listed < total or (plan.ad_tail and not marks)
     return Outline(
         segments=segments,
-        tags=tags,
         holes=tuple(
-            hole._replace(last=min(hole.last, listed - 1))
+            hole if hole.last < listed else hole._replace(last=listed - 1)
             for hole in plan.holes
             if hole.first < listed
         ),

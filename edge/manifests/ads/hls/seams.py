@@ -6,11 +6,13 @@ import re
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from edge.manifests.ads.hls.moments import micros_of
 from edge.manifests.ads.rules import Contiguous
 
 if TYPE_CHECKING:
     from edge.manifests.ads.hls.segments import Segments
 
+_DATE = "EXT-X-PROGRAM-DATE-TIME"
 _NEAR_MICROS = 100_000
 _NUMBER = re.compile(r"([0-9]{1,18})(?=[^0-9]*\Z)")
 _FORMATS = 16  # KEYs with more KEYFORMATs at once are never taken for the same
@@ -30,15 +32,27 @@ class Seams:
         return self._by == "numbers" and self._by_numbers(before, after)
 
     def _by_dates(self, before: int, after: int) -> bool:
-        block = self._segments.block(after)
-        if not any(self._segments.tags_between(*block, "EXT-X-PROGRAM-DATE-TIME")):
+        following = self._given(after)
+        if following is None:
             return False  # most often so, and the other dates need not be read
-        moments = self._segments.moments
-        start, following = moments.micros(before), moments.given.get(after)
-        if start is None or following is None:
-            return False
+        start = self._given(before)
+        if start is None:
+            start = self._segments.moments.micros(before)
+            if start is None:
+                return False
         end = start + int(self._segments.seconds(before) * 1_000_000)
         return abs(following - end) <= _NEAR_MICROS
+
+    def _given(self, position: int) -> int | None:
+        """The date that stands with a segment; of several the last."""
+        start, stop = self._segments.block(position)
+        tag = self._segments.last(start, stop, _DATE)
+        while tag is not None:
+            date = micros_of(self._segments.value(tag))
+            if date is not None:
+                return date
+            tag = self._segments.last(start, tag.start, _DATE)
+        return None
 
     def _by_numbers(self, before: int, after: int) -> bool:
         ones, others = self._segments.uri(before), self._segments.uri(after)

@@ -14,7 +14,7 @@ from edge.manifests.ads.hls.lazy import Lazy
 from edge.manifests.ads.hls.lines import Lines, Tag
 from edge.manifests.ads.hls.moments import Moments
 from edge.manifests.ads.hls.seams import Seams
-from edge.manifests.ads.hls.window import Window
+from edge.manifests.ads.hls.window import Sides, Window
 from edge.manifests.ads.rules import Contiguous
 from edge.manifests.errors import NotAManifest
 from edge.manifests.hls.blocking import seconds_of, whole_of
@@ -28,6 +28,8 @@ __all__ = ["Segments", "Tag", "index"]
 _EXTINF = re.compile(rb"\n[ \t]*#EXTINF(?![A-Za-z0-9_-]):?([^\n,]*)(,?[^\n]*)")
 _TITLE = re.compile(rb"\n[ \t]*#EXTINF(?![A-Za-z0-9_-])[^\n,]*+,[ \t]*+([^\n]+)")
 _FIRST_EXTINF = re.compile(_EXTINF.pattern.removeprefix(b"\\n"))
+_EXTINF_BEFORE_URI = re.compile(rb"\n#EXTINF:([^\n,]*)[^\n]*\n(?=[^#\n \t])")
+_NEAR = 8  # segments
 _TAG = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|[\r\n])[ \t]*#EXT")
 # Tags of the whole playlist: the lines of the first segment begin behind the last of them that stand together.
 _HEAD_LINE = re.compile(
@@ -47,11 +49,19 @@ _HEADERS = (
 class Segments(Lines):
     """The URIs of one media playlist and what stands with each; everything is found when it is asked for."""
 
-    __slots__ = ("_discontinuities", "_head_end", "_known_seconds", "_moments", "is_media")
+    __slots__ = (
+        "_discontinuities",
+        "_head_end",
+        "_known_seconds",
+        "_moments",
+        "_starts",
+        "is_media",
+    )
 
     def __init__(self, data: bytes, limits: Limits) -> None:
         super().__init__(data, limits)
         self._known_seconds: dict[int, Decimal] = {}
+        self._starts: dict[int, int] = {}
         self._moments: Moments | None = None
         self._discontinuities: frozenset[int] | None = None
         self._head_end = -1
@@ -77,11 +87,11 @@ class Segments(Lines):
     @property
     def tail(self) -> tuple[int, int]:
         """The bytes behind the last segment."""
-        return self._from(len(self)), len(self.data)
+        return self.start(len(self)), len(self.data)
 
     def block(self, position: int) -> tuple[int, int]:
         """The bytes of one segment: from behind the line of the URI before to the end of its own URI's line."""
-        return self._from(position), self._from(position + 1)
+        return self.start(position), self.start(position + 1)
 
     def uri_span(self, position: int) -> tuple[int, int]:
         """Where a URI stands, without blanks around it."""
@@ -97,9 +107,7 @@ class Segments(Lines):
         """A segment's EXTINF; 0 without one."""
         known = self._known_seconds.get(position)
         if known is None:
-            match = self._extinf(position)
-            known = _NONE if match is None else _seconds(match[1])
-            self._known_seconds[position] = known
+            known = self._near_seconds(position)
         return known
 
     def all_seconds(self) -> list[Decimal]:
@@ -151,6 +159,10 @@ class Segments(Lines):
             if "SKIPPED-SEGMENTS" in self.attributes(tag)
         )
 
+    def sides(self, contiguous_by: Contiguous) -> Sides:
+        """Of the window only what has to be known to cut a playlist by itself."""
+        return Sides(len(self), Seams(self, contiguous_by))
+
     def window(self, contiguous_by: Contiguous) -> Window:
         """The playlist in numbers; those of single segments are found when they are asked for."""
         headers: dict[str, str] = {}
@@ -177,14 +189,35 @@ class Segments(Lines):
             contiguous=Seams(self, contiguous_by),
         )
 
-    def _from(self, position: int) -> int:
-        """Where the lines of a segment begin."""
+    def start(self, position: int) -> int:
+        """Where the lines of a segment begin, or those behind the last one."""
+        known = self._starts.get(position)
+        if known is None:
+            known = self._starts[position] = self._start(position)
+        return known
+
+    def _start(self, position: int) -> int:
         if position == 0:
             return self.head_end
         stop = self.view.find(b"\n", self.uri_starts[position - 1])
         if stop < 0:
             return len(self.data)
-        return stop + 1 + (self.view is not self.data and self.data[stop : stop + 2] == b"\r\n")
+        if self.view is self.data:
+            return stop + 1
+        return stop + 1 + (self.data[stop : stop + 2] == b"\r\n")
+
+    def _near_seconds(self, position: int) -> Decimal:
+        """A segment's EXTINF, read together with those that follow: who asks for one asks for the next."""
+        uris, known = self.uri_starts, self._known_seconds
+        last = min(position + _NEAR, len(uris)) - 1
+        start = uris[position - 1] if position else self.begin
+        found = _EXTINF_BEFORE_URI.findall(self.view, start, uris[last] + 1)
+        if len(found) == last + 1 - position:
+            known.update(zip(range(position, last + 1), map(_seconds, found), strict=True))
+            return known[position]
+        match = self._extinf(position)
+        value = known[position] = _NONE if match is None else _seconds(match[1])
+        return value
 
     def _extinf(self, position: int) -> re.Match[bytes] | None:
         """The last EXTINF of a segment, which is the one that counts."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from edge.manifests.ads.hls.segments import Segments, Tag
 from edge.manifests.ads.rules import SpliceTag
 from edge.manifests.ads.scte35 import Cue, decode
-from edge.manifests.hls.scan import Attribute
+from edge.manifests.errors import TooManyAttributes
+from edge.manifests.hls.scan import Attribute, attribute_list
+from edge.manifests.hls.scan import decode as as_text
 
 Action = Literal["opens", "goes-on", "closes", "unclear", "tells"]
 
@@ -21,7 +24,7 @@ _OF_WHOLE = re.compile(
 _FROM_SIGNAL = re.compile(r"PT([0-9]{1,9}(?:\.[0-9]{1,9})?)S")
 _TYPE = re.compile(r"0[xX]([0-9A-Fa-f]{1,2})|([0-9]{1,3})")
 
-_GO_ON = frozenset(("EXT-X-CUE-OUT-CONT", "EXT-X-CUE-SPAN"))
+_REMEMBERED_BYTES = 1024  # of one tag's value
 TAGS: Mapping[str, SpliceTag] = {
     "EXT-X-CUE-OUT": "cue",
     "EXT-X-CUE-OUT-CONT": "cue",
@@ -34,32 +37,27 @@ TAGS: Mapping[str, SpliceTag] = {
 }
 
 
+class Said(NamedTuple):
+    """What a tag says by its name and its value."""
+
+    action: Action
+    seconds: Decimal | None = None  # declared of a break that opens
+    type: int | None = None
+    cue: Cue | None = None
+
+
 class Sign:
-    """What one tag says, before any rule has judged it."""
+    """What one tag says at its place, before any rule has judged it."""
 
     __slots__ = ("_found", "_segments", "action", "at", "cue", "seconds", "tag", "type")
 
-    def __init__(
-        self,
-        segments: Segments,
-        found: Tag,
-        tag: SpliceTag,
-        action: Action,
-        *,
-        seconds: Decimal | None = None,
-        type_: int | None = None,
-        cue: Cue | None = None,
-    ) -> None:
+    def __init__(self, segments: Segments, found: Tag, tag: SpliceTag, said: Said) -> None:
         self._segments = segments
         self._found = found
         self.at = found.at  # position of the URI that it stands before
         self.tag = tag
-        self.action = action
-        self.seconds = seconds  # declared of a break that opens
-        self.type = type_
-        self.cue = cue
+        self.action, self.seconds, self.type, self.cue = said
 
-    @property
     def what(self) -> str:
         """The tag for a person."""
         return f"line {self._segments.line_of(self._found.start)}: {self._found.name}"
@@ -72,55 +70,78 @@ class Sign:
         return elapsed, left
 
 
+_GOES_ON, _CLOSES = Said("goes-on"), Said("closes")
+_PLAIN = {
+    "EXT-X-CUE-OUT-CONT": _GOES_ON,
+    "EXT-X-CUE-SPAN": _GOES_ON,
+    "EXT-X-CUE-IN": _CLOSES,
+}
+
+
 def signs(segments: Segments, tags: Iterable[Tag]) -> Iterator[Sign]:
     """What those of some tags say that are such tags, in their order."""
     for found in tags:
         known = TAGS.get(found.name)
-        sign = None if known is None else _sign(segments, found, known)
-        if sign is not None:
-            yield sign
+        if known is None:
+            continue
+        said = _PLAIN.get(found.name)
+        if said is None:
+            value, limit = segments.data[found.value_start : found.stop], segments.limits.attributes
+            is_short = len(value) <= _REMEMBERED_BYTES
+            said = (_known if is_short else _said)(found.name, value, limit)
+        if said is not None:
+            yield Sign(segments, found, known, said)
 
 
-def _sign(segments: Segments, found: Tag, tag: SpliceTag) -> Sign | None:
-    if found.name in _GO_ON:
-        return Sign(segments, found, tag, "goes-on")
-    if found.name == "EXT-X-CUE-IN":
-        return Sign(segments, found, tag, "closes")
-    value = segments.value(found)
+def _said(name: str, value: bytes, limit: int) -> Said | None:
+    """What such a tag with a value says."""
+    text, tag = as_text(value), TAGS[name]
     if tag in ("oatcls", "splicepoint"):
-        cue = decode(value)
-        return None if cue is None else Sign(segments, found, tag, "tells", cue=cue)
-    attributes = segments.attributes(found) if "=" in value else {}
+        cue = decode(text)
+        return None if cue is None else Said("tells", cue=cue)
+    attributes = _attributes(value, limit) if "=" in text else {}
     if tag == "x-scte35":
-        return _of_scte35(segments, found, attributes)
+        return _of_scte35(attributes)
     if tag == "cue-type":
         kind = _value(attributes, "TYPE").lower()
         if kind == "splicein":
-            return Sign(segments, found, tag, "closes")
+            return _CLOSES
         seconds = _seconds(_value(attributes, "DURATION"))
-        return Sign(segments, found, tag, "opens", seconds=seconds) if kind == "spliceout" else None
-    seconds = _seconds(value)
+        return Said("opens", seconds) if kind == "spliceout" else None
+    seconds = _seconds(text)
     if seconds is None:
         seconds = _seconds(_value(attributes, "DURATION", "Duration"))
-    if seconds is None and value.strip() and not attributes:
-        return Sign(segments, found, tag, "unclear")
-    return Sign(segments, found, tag, "opens", seconds=seconds, cue=_cue(attributes))
+    if seconds is None and text.strip() and not attributes:
+        return Said("unclear")
+    return Said("opens", seconds, cue=_cue(attributes))
 
 
-def _of_scte35(segments: Segments, found: Tag, attributes: Mapping[str, Attribute]) -> Sign | None:
+# A live window says the same in each of its versions.
+_known = lru_cache(maxsize=1024)(_said)
+
+
+def _attributes(value: bytes, limit: int) -> Mapping[str, Attribute]:
+    """By name, of a repeated one the last; of too many none."""
+    try:
+        found = attribute_list(value, 0, len(value), limit=limit)
+    except TooManyAttributes:
+        return {}
+    return {attribute.name: attribute for attribute in found}
+
+
+def _of_scte35(attributes: Mapping[str, Attribute]) -> Said | None:
     """EXT-X-SCTE35."""
     out = _value(attributes, "CUE-OUT").upper()
     if _value(attributes, "CUE-IN").upper() == "YES":
-        return Sign(segments, found, "x-scte35", "closes")
+        return _CLOSES
     if out == "CONT":
-        return Sign(segments, found, "x-scte35", "goes-on")
+        return _GOES_ON
     cue = _cue(attributes)
     if out == "YES":
         number = _TYPE.fullmatch(_value(attributes, "TYPE").strip())
         type_ = None if number is None else int(number[1], 16) if number[1] else int(number[2])
-        seconds = _seconds(_value(attributes, "DURATION"))
-        return Sign(segments, found, "x-scte35", "opens", seconds=seconds, type_=type_, cue=cue)
-    return None if cue is None else Sign(segments, found, "x-scte35", "tells", cue=cue)
+        return Said("opens", _seconds(_value(attributes, "DURATION")), type_, cue)
+    return None if cue is None else Said("tells", cue=cue)
 
 
 def _progress(

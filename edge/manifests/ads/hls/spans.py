@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 
 from edge.manifests.ads.evidence import Evidence, Family
-from edge.manifests.ads.hls.lengths import Lengths
+from edge.manifests.ads.hls.lengths import Lengths, Walk
+
+What = Callable[[], str]  # a tag for a person, made when somebody reads it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -16,10 +20,11 @@ class Opening:
     at: int
     signal: str
     weight: int
-    what: str  # 'line 12: EXT-X-CUE-OUT'
+    what: What  # 'line 12: EXT-X-CUE-OUT'
     key: str = ""
     seconds: Decimal | None = None  # declared, from ``at`` on
     open_start: bool = False
+    walk: Walk | None = None  # over its seconds, as far as somebody has asked
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,8 +45,14 @@ class Spans:
         known = self._open.setdefault(opening.signal, {})
         before = known.pop(opening.key, None)
         if before is not None:
-            self._close(before, opening.at, f", until {opening.what} opens another")
+            self._close(before, opening.at, ", until %s opens another", opening.what)
         known[opening.key] = opening
+
+    def walked(self, opening: Opening, seconds: Decimal) -> Walk:
+        """How far a break's seconds reach, as declared."""
+        if opening.walk is None:
+            opening.walk = self.lengths.walk(opening.at, seconds)
+        return opening.walk
 
     def has(self, *signals: str) -> bool:
         """Whether something of these signals is open."""
@@ -63,22 +74,22 @@ class Spans:
             if opening is not None:
                 self._expire(opening)
 
-    def close(self, key: str, at: int, what: str) -> bool:
+    def close(self, key: str, at: int, what: What) -> bool:
         """Whatever has this key ends before a position; whether anything did."""
         closed = False
         for known in self._open.values():
             opening = known.pop(key, None)
             if opening is not None:
-                self._close(opening, at, f", closed by {what}")
+                self._close(opening, at, ", closed by %s", what)
                 closed = True
         return closed
 
-    def close_all(self, at: int, what: str) -> list[Opening]:
+    def close_all(self, at: int, what: What) -> list[Opening]:
         """Everything that is open ends before a position."""
         closed = [opening for known in self._open.values() for opening in known.values()]
         self._open.clear()
         for opening in closed:
-            self._close(opening, at, f", closed by {what}")
+            self._close(opening, at, ", closed by %s", what)
         return closed
 
     def finish(self) -> None:
@@ -88,7 +99,7 @@ class Spans:
                 self._expire(opening)
         self._open.clear()
 
-    def doubt(self, first: int, last: int, signal: str, weight: int, sentence: str) -> None:
+    def doubt(self, first: int, last: int, signal: str, weight: int, says: What) -> None:
         """Note what may be ad material and is left alone."""
         if first <= last:
             self.evidence.append(
@@ -99,41 +110,43 @@ class Spans:
                     signal=signal,
                     family=self.family,
                     weight=weight,
-                    sentence=sentence,
+                    says=says,
                     ambiguous=True,
                 )
             )
 
-    def _close(self, opening: Opening, at: int, how: str) -> None:
+    def _close(self, opening: Opening, at: int, how: str, what: What) -> None:
+        """It ends before a position: ``how`` by what tag, if its own length has not ended it before."""
         stop = min(at, self.total)
-        end = stop
-        if opening.seconds is not None:
-            end = self.lengths.end(opening.at, opening.seconds, stop)
-        self._note(opening, end, how if end == stop else "")
-        if opening.seconds:
-            self.doubt(
-                end,
-                stop - 1,
-                opening.signal,
-                opening.weight,
-                f"{opening.what}: behind its {_plain(opening.seconds)} s, and before what closes it",
-            )
+        seconds = opening.seconds
+        end = stop if seconds is None else self.walked(opening, seconds).end(stop)
+        self._note(opening, end, how if end == stop else "", what)
+        if opening.seconds and end < stop:
+            says = partial(_behind_its_seconds, opening)
+            self.doubt(end, stop - 1, opening.signal, opening.weight, says)
 
     def _expire(self, opening: Opening) -> None:
         if opening.at >= self.total:
-            self.announced.append(f"{opening.what} opens a break behind the last segment")
+            self.announced.append(f"{opening.what()} opens a break behind the last segment")
             return
-        seconds = self.max_seconds if opening.seconds is None else opening.seconds
-        end = self.lengths.end(opening.at, seconds, self.total)
-        reached = end < self.total or self.lengths.reach(opening.at, end, seconds)
-        how = ", which nothing closes" if opening.seconds is None else ""
-        self._note(opening, end, how, open_end=not reached)
+        if opening.seconds is None:
+            walk, how = self.lengths.walk(opening.at, self.max_seconds), ", which nothing closes"
+        else:
+            walk, how = self.walked(opening, opening.seconds), ""
+        end = walk.end(self.total)
+        self._note(opening, end, how, open_end=not walk.is_over(self.total))
 
-    def _note(self, opening: Opening, end: int, how: str, *, open_end: bool = False) -> None:
+    def _note(
+        self,
+        opening: Opening,
+        end: int,
+        how: str,
+        what: What | None = None,
+        *,
+        open_end: bool = False,
+    ) -> None:
         if end <= opening.at:
             return
-        verb = "goes on with" if opening.open_start else "opens"
-        length = "" if opening.seconds is None else f" of {_plain(opening.seconds)} s"
         self.evidence.append(
             Evidence(
                 first=opening.at,
@@ -142,13 +155,25 @@ class Spans:
                 signal=opening.signal,
                 family=self.family,
                 weight=opening.weight,
-                sentence=f"{opening.what} {verb} a break{length}{how}",
+                says=partial(_opened, opening, how, what),
                 key=opening.key if ":" in opening.key else "",
                 seconds=opening.seconds,
                 open_start=opening.open_start,
                 open_end=open_end,
             )
         )
+
+
+def _opened(opening: Opening, how: str, what: What | None) -> str:
+    verb = "goes on with" if opening.open_start else "opens"
+    length = "" if opening.seconds is None else f" of {_plain(opening.seconds)} s"
+    end = how if what is None or not how else how % what()
+    return f"{opening.what()} {verb} a break{length}{end}"
+
+
+def _behind_its_seconds(opening: Opening) -> str:
+    seconds = _plain(opening.seconds or Decimal(0))
+    return f"{opening.what()}: behind its {seconds} s, and before what closes it"
 
 
 def _plain(seconds: Decimal) -> str:

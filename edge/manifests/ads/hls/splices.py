@@ -68,8 +68,13 @@ class Splices:
 
     def is_gone(self, position: int) -> bool:
         """Whether a position lies in what was cleared."""
+        return self.gone_to(position) >= 0
+
+    def gone_to(self, position: int) -> int:
+        """Where what was cleared at a position ends; -1: it was not."""
         place = bisect_right(self._gone, (position, len(self.data))) - 1
-        return place >= 0 and position < self._gone[place][1]
+        stop = self._gone[place][1] if place >= 0 else -1
+        return stop if position < stop else -1
 
     def line_stop(self, tag: Tag) -> int:
         """Where the line behind a tag begins."""
@@ -79,9 +84,9 @@ class Splices:
     def edits(self) -> tuple[Edit, ...]:
         """The changes, those that touch one another as one."""
         runs: list[list[_Splice]] = []
+        last: _Splice | None = None
         # At one place: in the order in which they came.
         for splice in sorted(self._splices, key=_place):
-            last = runs[-1][-1] if runs else None
             if last is not None and (
                 splice.start == last.stop
                 or (splice.spreads and last.spreads and splice.why == last.why)
@@ -89,6 +94,7 @@ class Splices:
                 runs[-1].append(splice)
             else:
                 runs.append([splice])
+            last = splice
         edits = [self._edit(run) for run in runs]
         if edits and edits[-1].stop == len(self.data) and not self._ends_with_line_end:
             edits[-1] = self._without_line_end(edits[-1])
@@ -104,19 +110,15 @@ class Splices:
             self._splices.append(_Splice(start, stop, b"", where, why))
 
     def _edit(self, run: list[_Splice]) -> Edit:
-        pieces: list[bytes] = []
-        position = run[0].start
-        for splice in run:
-            pieces += (self.data[position : splice.start], splice.text)
-            position = splice.stop
-        first = run[0]
-        return Edit(
-            start=first.start,
-            stop=position,
-            text=b"".join(pieces),
-            where=first.where,
-            why=first.why,
-        )
+        first, text, stop = run[0], run[0].text, run[-1].stop
+        if len(run) > 1:
+            pieces = [text]
+            position = first.stop
+            for splice in run[1:]:
+                pieces += (self.data[position : splice.start], splice.text)
+                position = splice.stop
+            text = b"".join(pieces)
+        return Edit(start=first.start, stop=stop, text=text, where=first.where, why=first.why)
 
     def _without_line_end(self, edit: Edit) -> Edit:
         """What ends without a line end goes on doing so."""

@@ -21,10 +21,13 @@ class State:
         self._segments = segments
         self._position = segments.begin
         self._in_force = NOTHING
+        self._has_any = segments.has(*CARRIED)
 
     def carried(self, join: Join) -> tuple[bytes, ...]:
         """The lines that have to be said behind a hole for what was said in it."""
-        start, stop = self._segments.block(join.hole.first)[0], join.block.start
+        if not self._has_any:
+            return ()
+        start, stop = self._segments.start(join.hole.first), join.block.start
         inside = list(self._segments.tags_between(start, stop, *CARRIED))
         if not inside:
             return ()

@@ -46,6 +46,16 @@ class Timeline:
         known = [interval.shift for interval in self.intervals if interval.shift is not None]
         return known[-1] if known else self.shift
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not known yet what the numbers behind the last removed break are."""
+        last = next((item for item in reversed(self.intervals) if not item.gapped), None)
+        return last is not None and last.shift is None
+
+    def is_behind_all(self, moment: int) -> bool:
+        """Whether every break ends before a moment."""
+        return not self.intervals or self.intervals[-1].end <= moment
+
     def add(self, start: int, end: int, *, gapped: bool, shift: int, key: str, rule: str) -> None:
         """Another segment of a break: of the last one if that goes on there."""
         last = self.intervals[-1] if self.intervals else None

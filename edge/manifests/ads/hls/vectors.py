@@ -48,9 +48,7 @@ class Vectors:
 
     def _find(self, outline: Outline) -> None:
         segments = outline.segments
-        lines = [
-            (tag, segments.data[tag.start : tag.stop]) for tag in outline.tags.get("EXT-X-KEY", ())
-        ]
+        lines = [(tag, segments.data[tag.start : tag.stop]) for tag in segments.tags("EXT-X-KEY")]
         limit = segments.limits.attributes
         keys = [(tag, line, key_of(line, limit)) for tag, line in lines]
         if not any(key.is_numbered for _, _, key in keys):

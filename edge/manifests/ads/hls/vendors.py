@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 from edge.manifests.ads.evidence import Evidence
 from edge.manifests.ads.hls import lines
 from edge.manifests.ads.hls.lengths import Lengths
 from edge.manifests.ads.hls.segments import Segments
-from edge.manifests.ads.hls.spans import Opening, Spans
+from edge.manifests.ads.hls.spans import Opening, Spans, What
 from edge.manifests.ads.hls.texts import matching
 from edge.manifests.ads.matching import Pattern
 from edge.manifests.ads.rules import Rule, Tag
@@ -52,7 +53,7 @@ def _spans(
     for place, (tag, value) in enumerate(zip(tags, values, strict=True)):
         if not (place in opening or place in closing or place in covering):
             continue
-        what = f"line {segments.line_of(tag.start)}: {tag.name}"
+        what = partial(_what, segments, tag)
         if place in closing:
             identity = _groups(signal.closes, value).get("id")
             if identity:
@@ -82,11 +83,19 @@ def _spans(
                     signal="tag",
                     family=signal.family,
                     weight=signal.weight,
-                    sentence=f"{what} says that the next segment is an ad",
+                    says=partial(_covered, what),
                 )
             )
     spans.finish()
     return spans
+
+
+def _what(segments: Segments, tag: lines.Tag) -> str:
+    return f"line {segments.line_of(tag.start)}: {tag.name}"
+
+
+def _covered(what: What) -> str:
+    return f"{what()} says that the next segment is an ad"
 
 
 def _asked(values: list[bytes], pattern: Pattern | None) -> frozenset[int]:

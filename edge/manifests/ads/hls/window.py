@@ -7,6 +7,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """How many segments there are, and which of them could stand side by side."""
+
+    total: int
+    contiguous: Callable[[int, int], bool]
+
+    def __len__(self) -> int:
+        return self.total
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """What the origin lists; positions are indices among the playlist's URIs, from 0."""

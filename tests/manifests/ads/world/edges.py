@@ -45,6 +45,11 @@ class Shared:
     def saw(self, key: str) -> None:
         self._seen.add(key)
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Where records of groups are."""
+        return tuple(self._seen)
+
     async def era(self) -> tuple[int, int] | None:
         """Within one, a name is one segment."""
         for key in self._seen:
@@ -66,11 +71,13 @@ class Link:
         return await self.shared.memory.load(key)
 
     async def swap(
-        self, key: str, *, expected: str, record: bytes, only: bool = False
+        self, key: str, *, expected: str, record: bytes, seconds: int, only: bool = False
     ) -> Stored | None:
         self._look()
         self.shared.saw(key)
-        return await self.shared.memory.swap(key, expected=expected, record=record, only=only)
+        return await self.shared.memory.swap(
+            key, expected=expected, record=record, seconds=seconds, only=only
+        )
 
     async def note(self, texts: Mapping[str, str]) -> Mapping[str, str]:
         self._look()
@@ -94,7 +101,6 @@ class Edge:
         self.name = name
         self.link = Link(shared)
         self.lives = 0
-        self.cuts = 0
         self.knows = False  # what others have told, because it has reached the store in this life
         self._treatment = Treatment(policy=AdPolicy.STRIP, rules=rules)
         self._clock = clock
@@ -104,6 +110,15 @@ class Edge:
         self._tracker = Tracker(
             self.link, Groups(self.link), rules_of=self._rules_of, clock=self._clock
         )
+
+    @property
+    def era(self) -> tuple[int, int] | None:
+        """Of the record that it goes by; None: by none, in the origin's own numbers."""
+        for key in self.link.shared.keys:
+            mine = self._tracker._agreement._mine.get(key)
+            if mine is not None and mine.group is not None and not mine.is_gapping:
+                return mine.group.era
+        return None
 
     def _rules_of(self, _origin: str) -> Rules:
         return rules_of(self._treatment.rules)
@@ -116,7 +131,6 @@ class Edge:
 
     def cut(self) -> None:
         """The store cannot be reached."""
-        self.cuts += not self.link.is_cut
         self.link.is_cut = True
 
     def heal(self) -> None:

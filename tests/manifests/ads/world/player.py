@@ -25,6 +25,8 @@ class _Rendition:
     discontinuity_sequence: int = -1
     newest: dict[int, Segment] = field(default_factory=dict)
     body: bytes = b""
+    knew: bool = True  # whether the edge that told it could know what others had told
+    highest: int = -1  # EXT-X-DISCONTINUITY-SEQUENCE of any such edge
 
 
 @dataclass
@@ -43,24 +45,28 @@ class Player:
         known = self.renditions.setdefault(grid, _Rendition())
         if media.sequence < known.sequence:
             raise Violation(f"MEDIA-SEQUENCE from {known.sequence} back to {media.sequence}")
-        goes_back = media.discontinuity_sequence < known.discontinuity_sequence
-        # Of one that knows nothing and can ask nobody no more is promised than that segments do not come again.
-        if goes_back and knows:
+        # An edge that knows nothing and can ask nobody has only the origin's numbers: of discontinuities those are
+        # lower than what others have moved forward. That is once: they go back no further, and then on from there.
+        least = known.highest if knows else known.discontinuity_sequence
+        if media.discontinuity_sequence < least and (knows or not known.knew):
             raise Violation(
-                f"DISCONTINUITY-SEQUENCE from {known.discontinuity_sequence} "
-                f"back to {media.discontinuity_sequence}"
+                f"DISCONTINUITY-SEQUENCE from {least} back to {media.discontinuity_sequence}"
             )
         segments = {segment.number: segment for segment in media.segments}
         if names_hold and known.body:
-            self._compare_delta(known, body, media, knows=knows)
+            self._compare_delta(known, body, media, knows=knows and known.knew)
         known.sequence = media.sequence
         known.discontinuity_sequence = media.discontinuity_sequence
-        known.newest, known.body = segments, body
+        known.newest, known.body, known.knew = segments, body, knows
+        if knows:
+            known.highest = max(known.highest, media.discontinuity_sequence)
 
     def _compare_delta(self, known: _Rendition, body: bytes, media: Media, *, knows: bool) -> None:
         """The delta update put behind what the player has is the whole playlist (6.2.5.1)."""
         but: tuple[str, ...] = ("title", "parts", "map_under", "discontinuities")
-        if not knows:  # without a record marks go with the marker that told of them
+        # Without a record a mark goes with the marker that told of it, when that leaves the window: nothing else can be
+        # known of a break by an edge that has neither memory nor anybody to ask.
+        if not knows:
             but = (*but, "gap")
         full = delta.advertise_skip(body)
         made = delta.make_delta(full)

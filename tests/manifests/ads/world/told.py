@@ -102,6 +102,8 @@ def _check_parts(
             raise Violation(f"the part {uri} is behind {last.uri}")
     # Behind a gap alone they may wait for the whole segment.
     all_gaps = all(segment.gap for segment in media.segments)
-    waits = treated.is_held or treated.is_early or all_gaps
+    # An edge that goes by no record tells of the newest version that it has seen: there it may be whole.
+    is_whole = last.index >= listing.tail.index
+    waits = treated.is_held or treated.is_early or all_gaps or is_whole
     if listing.parts and not uris and not waits and not truth.may_drop(listing.tail):
         raise Violation(f"the parts of {listing.tail.uri} are missing")

@@ -29,6 +29,9 @@ class Truth:
     _content: set[int] = field(default_factory=set)
     _ads: set[int] = field(default_factory=set)
     _by_edge: dict[int, set[int]] = field(default_factory=dict)
+    _own_by_edge: dict[int, set[int]] = field(default_factory=dict)
+    # What an edge took for content while it was cut off: others learn of it when it is back.
+    _alone: dict[int, set[int]] = field(default_factory=dict)
     _told: set[int] = field(default_factory=set)  # of the ads: seen where others could learn of it
     _first_told: int = 0
     _own: set[int] = field(default_factory=set)
@@ -63,6 +66,7 @@ class Truth:
                 piece.place for piece in listing.pieces if show.tells(piece.place, listing.tick)
             ]
             self._own.update(tells)
+            self._own_by_edge.setdefault(edge, set()).update(tells)
             return
         places = [piece.place for piece in listing.pieces]
         self._whole = max(self._whole, places[-1])
@@ -103,12 +107,25 @@ class Truth:
         """Whether an edge has had a reason to take a segment for an ad."""
         return piece.place in self._ads or piece.place in self._own
 
+    def heard(self, edge: int) -> None:
+        """An edge can be asked again: what it told while it was cut off stays."""
+        self._content |= self._alone.pop(edge, set())
+
     def is_on_its_own(self, piece: Piece, edge: int) -> bool:
-        """Whether an edge that can ask nobody takes for content what only another has seen to be an ad."""
-        undated = self.packager.traits.dates == "none"  # nothing to follow another rendition by
-        if piece.place in self._by_edge.get(edge, ()) and not undated:
+        """Whether an edge that can ask nobody takes for content what only another has seen to be an ad.
+
+        It cannot know of a break that was told only in versions which others have seen: a marker that has left the
+        window since, or one that came late. What its own versions of the leading rendition tell it must not list; where
+        nothing dates the segments, so that other renditions cannot follow, what their own tell.
+        """
+        is_leader = piece.grid == self.packager.grids[0].name
+        if self.packager.traits.dates != "none" or is_leader:
+            seen = self._by_edge.get(edge, set())
+        else:
+            seen = self._own_by_edge.get(edge, set()) if piece.grid != "a0" else set()
+        if piece.place in seen:
             return False
-        self._content.add(piece.place)
+        self._alone.setdefault(edge, set()).add(piece.place)
         return True
 
     def must_not_hint(self, piece: Piece) -> bool:

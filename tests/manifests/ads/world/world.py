@@ -44,6 +44,8 @@ class World:
         self.edges = [Edge(name, self.shared, rules, self.now_ms) for name in range(2)]
         self.players = [Player(name, name) for name in range(2)]
         self.names = Names()
+        self._era: object = None
+        self._since = 0  # the tick since which all edges have agreed
         self._told: deque[str] = deque(maxlen=6)
         self._done: deque[str] = deque(maxlen=_LINES)
 
@@ -74,7 +76,8 @@ class World:
         """The origin publishes."""
         slept = self.tick + ticks - self._seen
         if slept > (self.traits.window - 3) * self.traits.parts and not self.traits.keeps_tag:
-            return  # nothing would tell where a DISCONTINUITY was that left with its segment
+            # Nothing tells where a DISCONTINUITY was that has left with its segment.
+            self.names.slept()
         self._did(f"the origin goes on by {ticks}")
         self.tick += ticks
 
@@ -153,22 +156,25 @@ class World:
             f"{' (held)' if treated.is_held else ''}{' (early)' if treated.is_early else ''}\n"
             f"{treated.body.decode()}"
         )
-        scope = await self.names.scope(edge, self.shared)
-        before = self.names.newest(scope)
+        scopes = await self.names.scopes(edge, self.shared)
+        before = self.names.newest(scopes[0])
+        if not edge.link.is_cut:
+            self.truth.heard(edge.name)
         check(
             self.truth,
             listing,
             treated,
             media,
-            is_newest=not lag and not self.names.is_disturbed,
+            is_newest=not lag and self._is_calm(),
             alone=edge.name if edge.link.is_cut else None,
         )
-        self.names.take(scope, self.truth, name, media)
+        for scope in scopes:
+            self.names.take(scope, self.truth, name, media)
         viewer.take(
             name,
             treated.body,
             media,
-            names_hold=self.names.holds(player, name, scope),
+            names_hold=self.names.holds(player, name, scopes),
             knows=edge.knows,
         )
         self.events["held"] += treated.is_held
@@ -178,6 +184,21 @@ class World:
             await self._check_reports(edge, treated.body, listing, before)
 
     # --- inside
+
+    def _is_calm(self) -> bool:
+        """Whether nothing that has happened hides the beginning of a window any more, or refuses one.
+
+        What numbers have moved forward by is hidden until the window has slid past it: as much as two edges may have
+        decided differently, which is one break.
+        """
+        if not self.names.is_disturbed:
+            return True
+        era = self.edges[0].era
+        agree = all(edge.era == era for edge in self.edges)
+        if era != self._era or not (agree and self.names.is_settled):
+            self._era, self._since = era, self.tick
+        slides = (self.traits.window + self.traits.longest + 4) * self.traits.parts
+        return self.tick - self._since > slides
 
     def _at(self, grid: str, lag: int) -> Listing:
         return self.packager.listing(grid, max(self.tick - lag, self.traits.parts))
@@ -203,7 +224,7 @@ class World:
             return await edge.treat(listing.grid, listing.body, ask=ask)
         except OriginFailed:
             self.events["refused"] += 1
-            if not self.names.is_disturbed and listing.tick == self.tick:
+            if self._is_calm() and listing.tick == self.tick:
                 raise Violation("nothing was told of the newest version") from None
             return None
 

@@ -16,6 +16,11 @@ from benchmarks import (
     manifests_filter,
     manifests_hls,
     manifests_memory,
+    sessions,
+    sessions_cmcd,
+    sessions_lane,
+    sessions_parent,
+    sessions_store,
     soak,
     start,
     tokens,
@@ -30,12 +35,23 @@ BENCHMARKS = {
     "manifests_memory": manifests_memory.main,
     "manifests_filter": manifests_filter.main,
     "tokens": tokens.main,
+    "sessions": sessions.main,
+    "sessions_cmcd": sessions_cmcd.main,
 }
 
 
 def main() -> int:
     """Run the named benchmarks, or all that ``make bench`` is for."""
-    known = [*BENCHMARKS, "admission", "edge", *edge.PARTS, "soak"]
+    known = [
+        *BENCHMARKS,
+        "admission",
+        "edge",
+        *edge.PARTS,
+        "sessions_lane",
+        "sessions_parent",
+        "sessions_store",
+        "soak",
+    ]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "names",
@@ -47,6 +63,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, help="length of one round")
     parser.add_argument("--rounds", type=int, help="rounds that count, after one that does not")
     parser.add_argument("--viewers", type=int, help="how many slow viewers")
+    parser.add_argument("--sessions", type=int, help="how many sessions there are in Redis")
     parser.add_argument("--soak-seconds", type=float, help="how long the soak runs")
     parser.add_argument("--cache", type=Path, help=f"folder for peers from PyPI ({default.cache})")
     chosen = parser.parse_args()
@@ -64,6 +81,12 @@ def main() -> int:
             print(admission.main())
         elif name == "edge":
             edge.main(options)
+        elif name == "sessions_lane":
+            sessions_lane.main(options)
+        elif name == "sessions_parent":
+            sessions_parent.main(options)
+        elif name == "sessions_store":
+            sessions_store.main(options)
         elif name == "soak":
             soak.main(options)
         else:

@@ -14,5 +14,6 @@ class Options:
     seconds: int = 2  # wrk takes whole ones
     rounds: int = 5
     viewers: int = 10_000
+    sessions: int = 1_000_000
     soak_seconds: float = 1200
     cache: Path = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "kawa-bench"

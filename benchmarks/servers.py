@@ -76,6 +76,8 @@ class Kawa(Server):
     """The edge, and a token that covers the origin ``live``."""
 
     token: str
+    admin: int  # the port where operators connect
+    keys: Path  # that its tokens are signed with
 
     def path(self, path: str, *, filtered: bool = False) -> str:
         """As a viewer asks for it: with a token, and for manifests with a filter."""
@@ -146,8 +148,9 @@ def kawa(
     workers: int = 1,
     cache: Mapping[str, object] | None = None,
     core: int | None = SERVED_CORE,
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Kawa]:
-    """The edge with token check, counting and everything else as it is by default."""
+    """The edge with token check, counting and everything else as it is by default; ``more`` of its environment."""
     var = folder / "var"
     var.mkdir(parents=True)
     port, admin = free_port(), free_port()
@@ -162,6 +165,7 @@ def kawa(
         **{
             f"KAWA_EDGE__CACHE__{name.upper()}": str(value) for name, value in (cache or {}).items()
         },
+        **(more or {}),
     }
     make_key_file(var / "secrets" / "keys.json")
     now = int(time.time())
@@ -175,7 +179,7 @@ def kawa(
     token = KeySet.read(var / "secrets" / "keys.json").sign(claims)
     argv = [sys.executable, "-m", "edge"]
     with started(argv, folder=folder, port=port, core=core, env=env) as pid:
-        yield Kawa(port=port, pid=pid, token=token)
+        yield Kawa(port=port, pid=pid, token=token, admin=admin, keys=var / "secrets" / "keys.json")
 
 
 @contextmanager

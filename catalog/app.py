@@ -28,6 +28,10 @@ from catalog.media.uploading import Uploading
 from catalog.media.use_cases import forget_consumed_events
 from catalog.openapi import document_of
 from catalog.routes import ENDPOINTS
+from catalog.streams.consumer import consume
+from catalog.streams.events import forget_old_streams
+from catalog.streams.places import NoPlaces, RedisPlaces
+from catalog.streams.use_cases import StreamRules
 from catalog.unit_of_work import SqlUnitOfWork
 from config.runtime.logging import get_logger, setup_logging
 from config.runtime.redis import NoRedis, open_redis
@@ -78,12 +82,15 @@ def build_app(
         session_idle=catalog.session_idle,
         session_lifetime=catalog.session_lifetime,
     )
+    stream_limit = settings.sessions.limit if settings.sessions.enabled else None
+    app[keys.STREAM_RULES] = StreamRules(limit=stream_limit, idle=settings.sessions.idle)
     app[keys.SIGNER] = signer = FileSigner(settings.keys_file)
     app[keys.PLAYBACK] = Playback(
         signer=signer,
         edge_url=settings.edge_url,
         lifetime=settings.tokens.lifetime,
         session=settings.tokens.session,
+        limit=stream_limit,
     )
 
     async def collaborators(app: web.Application) -> AsyncIterator[None]:
@@ -94,9 +101,13 @@ def build_app(
             app[keys.READINESS].checks["postgres"] = lambda: is_alive(engine)
             app[keys.PASSWORDS] = hasher = passwords or Argon2Passwords()
             await hasher.prepare()
-            app[keys.ATTEMPTS] = LoginAttempts(
-                await _redis_if_any(settings, stack), per_account=catalog.login_attempts
-            )
+            redis = await _redis_if_any(settings, stack)
+            app[keys.ATTEMPTS] = LoginAttempts(redis, per_account=catalog.login_attempts)
+            app[keys.PLACES] = NoPlaces()
+            if redis is not None and settings.sessions.enabled:
+                app[keys.PLACES] = RedisPlaces(
+                    redis, settings.sessions, clock=lambda: clock().timestamp()
+                )
             opened = storage
             if opened is None:
                 opened = await stack.enter_async_context(open_storage(settings))
@@ -110,6 +121,8 @@ def build_app(
             )
             tasks = await stack.enter_async_context(BackgroundTasks())
             tasks.start("events", lambda: listen(settings.postgres, app[keys.UNITS], clock))
+            if settings.redis.url is not None:
+                tasks.start("streams", lambda: consume(settings, app[keys.UNITS], clock))
             tasks.start("sweep", lambda: _sweep_for_ever(app))
             yield
 
@@ -125,6 +138,8 @@ async def sweep(app: web.Application) -> None:
     await app[keys.UPLOADING].sweep()
     await forget_ended_sessions(rules=app[keys.ACCOUNT_RULES], uow=units(), now=now)
     await forget_consumed_events(uow=units(), now=now)
+    retention = app[keys.SETTINGS].sessions.retention
+    await forget_old_streams(units=units, retention=retention, now=now)
 
 
 async def main(settings: Settings) -> None:
@@ -150,7 +165,7 @@ async def _redis_if_any(settings: Settings, stack: contextlib.AsyncExitStack) ->
     try:
         return await stack.enter_async_context(open_redis(settings.redis))
     except NoRedis:
-        log.warning("no redis: logins are limited by this process alone")
+        log.warning("no redis: logins are limited by this process alone, streams by each edge")
         return None
 
 

@@ -5,10 +5,11 @@
   x NotLoggedIn              401  not-logged-in
   x NotAllowed               403  not-allowed
   + NotFound                 404  not-found
-    x ReleaseNotFound, EpisodeNotFound, MediaNotFound, UploadNotFound
+    x ReleaseNotFound, EpisodeNotFound, MediaNotFound, UploadNotFound, StreamNotFound
   + Conflict                 409
     x LoginTaken, EmailTaken, AliasTaken, OrdinalTaken
     x NoReadySource, JobFinished, NotRetryable, OffsetMismatch, UploadFinished
+    x TooManyStreams, StreamEnded
   x RequestTimeout           408  request-timeout
   x UploadExpired            410  upload-expired
   x WrongTusVersion          412  wrong-tus-version
@@ -19,14 +20,18 @@
   x TooManyAttempts          429  too-many-attempts
   x ChecksumMismatch         460  checksum-mismatch
   + Unavailable              503
-    x DatabaseUnavailable, StorageUnavailable, TooBusy
+    x DatabaseUnavailable, StorageUnavailable, StreamsUnavailable, TooBusy
   x NoRoom                   507  no-room
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, ClassVar
+
+from config.contracts.paths import media_of
+from config.contracts.sessions import Playing
 
 
 class CatalogError(Exception):
@@ -112,6 +117,12 @@ class UploadNotFound(NotFound):
     code = "upload-not-found"
 
 
+class StreamNotFound(NotFound):
+    """There is no such stream of this account."""
+
+    code = "stream-not-found"
+
+
 class Conflict(CatalogError):
     """The present state does not allow this."""
 
@@ -178,6 +189,34 @@ class OffsetMismatch(Conflict):
 
     def headers(self) -> dict[str, str]:
         return {"Upload-Offset": str(self.offset)}
+
+
+class TooManyStreams(Conflict):
+    """As many streams play as may: stop one of them."""
+
+    code = "too-many-streams"
+
+    def __init__(self, playing: Sequence[Playing]) -> None:
+        super().__init__()
+        self.playing = tuple(playing)
+
+    def to_json(self) -> dict[str, Any]:
+        playing = [
+            {
+                "id": one.session,
+                "media_id": media_of(one.content),
+                "device": one.device,
+                "started_at": datetime.fromtimestamp(one.started_at, UTC),
+            }
+            for one in self.playing
+        ]
+        return {**super().to_json(), "playing": playing}
+
+
+class StreamEnded(Conflict):
+    """This stream has ended for good: start another."""
+
+    code = "stream-ended"
 
 
 class RequestTimeout(CatalogError):
@@ -276,6 +315,12 @@ class StorageUnavailable(Unavailable):
     """The media storage does not answer."""
 
     code = "storage-unavailable"
+
+
+class StreamsUnavailable(Unavailable):
+    """Nobody can say now how many streams play."""
+
+    code = "streams-unavailable"
 
 
 class TooBusy(Unavailable):

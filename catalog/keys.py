@@ -15,6 +15,8 @@ from catalog.media.playback import Playback
 from catalog.media.signing import FileSigner
 from catalog.media.uploading import Uploading
 from catalog.ports import Units
+from catalog.streams.ports import Places
+from catalog.streams.use_cases import StreamRules
 from config.runtime.serving import Readiness
 from config.settings.load import Settings
 
@@ -31,5 +33,8 @@ ATTEMPTS = web.AppKey[Attempts]("attempts")
 SIGNER = web.AppKey("signer", FileSigner)
 PLAYBACK = web.AppKey("playback", Playback)
 UPLOADING = web.AppKey("uploading", Uploading)
+
+STREAM_RULES = web.AppKey("stream_rules", StreamRules)
+PLACES = web.AppKey[Places]("places")
 
 CALLER = web.RequestKey("caller", Caller)

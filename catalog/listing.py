@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from yarl import URL
 
 MAX_PER_PAGE = 50
 _MAX_PATHS = 100
@@ -138,6 +139,17 @@ class PageQuery(FieldsQuery):
 class Links(BaseModel):
     previous: str | None
     next: str | None
+
+
+def links_of(url: URL, query: PageQuery, total: int) -> dict[str, str | None]:
+    """Where the pages before and after this one are."""
+
+    def link(page: int) -> str | None:
+        if not 1 <= page <= -(-total // query.per_page) or page == query.page:
+            return None
+        return str(url.update_query({"page": str(page)}))
+
+    return {"previous": link(query.page - 1), "next": link(query.page + 1)}
 
 
 class Pagination(BaseModel):

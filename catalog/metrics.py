@@ -33,3 +33,20 @@ EVENT_LAG_SECONDS = Histogram(
     "Time from an event's commit to its effect.",
     buckets=(*SECONDS_BUCKETS, 30, 60, 300),
 )
+STREAM_EVENTS = Counter(
+    "catalog_stream_events_total", "Events of edges by kind and result.", ["kind", "result"]
+)
+STREAM_EVENT_LAG_SECONDS = Histogram(
+    "catalog_stream_event_lag_seconds",
+    "How long the oldest event of a batch had waited in Redis.",
+    buckets=(*SECONDS_BUCKETS, 30, 60, 300),
+)
+STREAM_STORE_FAILURES = Counter(
+    "catalog_stream_store_failures_total",
+    "Times that storing the events of edges stopped, as Redis or PostgreSQL was away.",
+)
+STREAM_STARTS = Counter(
+    "catalog_stream_places_total",
+    "Places of streams that were not simply given: refused, or uncounted as Redis did not say.",
+    ["result"],
+)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from openapi_pydantic import (
     OpenAPI,
@@ -28,7 +30,9 @@ from catalog.errors import (
     NotLoggedIn,
     RequestTimeout,
     TooLarge,
+    TooManyStreams,
 )
+from config.contracts.sessions import DeviceClass
 
 VERSION = "1"
 _REF = "#/components/schemas/{model}"
@@ -42,10 +46,32 @@ class Error(BaseModel):
     code: str
 
 
+class PlayingStream(BaseModel):
+    """One of the account's running streams."""
+
+    id: str
+    media_id: UUID | None
+    device: DeviceClass
+    started_at: datetime
+
+
+class StreamsError(Error):
+    """What went wrong; with too-many-streams, also which they are."""
+
+    playing: list[PlayingStream] = []
+
+
 class ValidationErrors(BaseModel):
     """What is wrong with which field."""
 
     errors: dict[str, list[str]]
+
+
+# Failures that say more than what went wrong.
+_BODIES: dict[type[CatalogError], type[BaseModel]] = {
+    InvalidInput: ValidationErrors,
+    TooManyStreams: StreamsError,
+}
 
 
 def document_of(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
@@ -71,6 +97,7 @@ def document_of(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
 def _schemas(endpoints: list[Endpoint]) -> dict[str, Any]:
     modes: dict[tuple[type[BaseModel], Any], None] = {
         (Error, "serialization"): None,
+        (StreamsError, "serialization"): None,
         (ValidationErrors, "serialization"): None,
     }
     for endpoint in endpoints:
@@ -167,7 +194,7 @@ def _responses(endpoint: Endpoint) -> dict[str, Response]:
     for status, failures in sorted(by_status.items()):
         if str(status) in found:
             continue  # an answer of its own, as that of the health check
-        model = ValidationErrors if status == InvalidInput.status else Error
+        model = next((_BODIES[failure] for failure in failures if failure in _BODIES), Error)
         codes = ", ".join(dict.fromkeys(failure.code for failure in failures))
         found[str(status)] = Response.model_validate(
             {

@@ -6,6 +6,7 @@ from catalog import health, jwks
 from catalog.accounts import api as accounts
 from catalog.anime import api as anime
 from catalog.media import api as media
+from catalog.streams import api as streams
 
 ENDPOINTS = (
     # /health, /openapi.json, /api/v1/app
@@ -20,6 +21,8 @@ ENDPOINTS = (
     accounts.login,
     accounts.logout,
     accounts.my_profile,
+    streams.my_streams,
+    streams.forget_my_streams,
     # /api/v1/anime, what apps read
     anime.catalog_releases,
     anime.list_releases,
@@ -36,7 +39,11 @@ ENDPOINTS = (
     media.append_to_upload,
     media.overridden_upload,
     media.terminate_upload,
-    media.start_stream,
+    streams.start_stream,
+    streams.streams_quality,
+    streams.forget_subject,
+    streams.keep_stream,
+    streams.stop_stream,
     media.get_media,
     media.cancel_media,
     media.retry_media,

@@ -219,3 +219,95 @@ worker_events = Table(
         postgresql_where=text("consumed_at is null"),
     ),
 )
+
+# What edges tell of stream sessions ("sessions" are logins). A session runs as long as nothing is later than its last
+# stop: so it makes no difference in which order edges are heard.
+stream_sessions = Table(
+    "stream_sessions",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("grant_id", Text, nullable=False),  # the session that tokens and revocations name
+    Column("subject", Text, nullable=False),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=True),
+    Column("media_id", Uuid, nullable=True),  # no foreign key: what was watched outlives the media
+    Column("episode_id", Uuid, nullable=True),
+    Column("content", Text, nullable=False),  # '/{origin}/{path}/'
+    Column("device", Text, nullable=False),
+    Column("agent", Text, nullable=False, server_default=""),
+    Column("country", Text, nullable=False, server_default=""),
+    Column("network", Text, nullable=False, server_default=""),
+    Column("edge", Text, nullable=False, server_default=""),  # the one heard of last
+    _instant("started_at"),
+    _instant("ends_at"),  # no token holds any longer
+    _instant("last_at"),  # of everything that is known of it
+    _instant("stopped_at", nullable=True),
+    Column("reason", Text, nullable=True),  # of that stop
+    Column("revision", Integer, nullable=False, server_default="1"),  # how often it began
+    Column("beat", JSONB, nullable=True),  # what its player told the catalog last, and the advice
+    Index("stream_sessions_user_id_started_at_idx", "user_id", "started_at"),
+    Index("stream_sessions_subject_started_at_idx", "subject", "started_at"),
+    Index("stream_sessions_media_id_started_at_idx", "media_id", "started_at"),
+    Index("stream_sessions_last_at_idx", "last_at"),
+    Index(
+        "stream_sessions_running_idx",
+        "last_at",
+        postgresql_where=text("stopped_at is null or stopped_at < last_at"),
+    ),
+)
+
+# What one process of one edge gave to a session. The counts only grow, and a session's are the sums over its parts.
+stream_parts = Table(
+    "stream_parts",
+    metadata,
+    Column(
+        "session_id", ForeignKey("stream_sessions.session_id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("part", Text, primary_key=True),
+    Column("edge", Text, nullable=False),
+    _instant("at"),
+    *(
+        Column(name, BigInteger, nullable=False)
+        for name in (
+            *("requests", "bytes", "manifests", "segments", "active_ms"),
+            *("stalls", "stall_ms", "startup_ms", "errors", "lost"),
+            *("buffer_ms", "throughput_kbps", "played_kbps", "top_kbps"),
+        )
+    ),
+    Column("renditions", JSONB, nullable=False),  # segments by rendition
+    Column("reported_at", Double, nullable=False),  # seconds since the epoch; 0: never
+    Column("is_estimate", Boolean, nullable=False),
+)
+
+# How far the events of each boot of an edge are stored: written in the commit that stored them.
+stream_boots = Table(
+    "stream_boots",
+    metadata,
+    Column("boot", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),  # this one and all before it
+    _instant("seen_at"),
+    Index("stream_boots_seen_at_idx", "seen_at"),
+)
+
+stream_rejections = Table(
+    "stream_rejections",
+    metadata,
+    Column("boot", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True),  # of the boot's event
+    Column("session_id", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("edge", Text, nullable=False),
+    Column("playing", Integer, nullable=False),  # how many there were already
+    _instant("at"),
+    Index("stream_rejections_subject_idx", "subject"),
+    Index("stream_rejections_at_idx", "at"),
+)
+
+# Whose sessions of before are to be forgotten: edges may still tell of them.
+stream_forgotten = Table(
+    "stream_forgotten",
+    metadata,
+    Column("subject_hash", LargeBinary, primary_key=True),
+    _instant("at"),
+)

@@ -14,6 +14,8 @@ from catalog.anime.repository import SqlCatalogue, SqlEpisodes, SqlReleases
 from catalog.database import as_unavailable
 from catalog.media import ports as media
 from catalog.media.repository import SqlEvents, SqlJobs, SqlSources, SqlUploads
+from catalog.streams import ports as streams
+from catalog.streams.repository import SqlStreams
 
 
 class SqlUnitOfWork:
@@ -41,6 +43,7 @@ class SqlUnitOfWork:
         self.uploads: media.Uploads = SqlUploads(connection)
         self.jobs: media.Jobs = SqlJobs(connection)
         self.events: media.Events = SqlEvents(connection)
+        self.streams: streams.Streams = SqlStreams(connection)
         return self
 
     async def commit(self) -> None:

@@ -33,15 +33,22 @@ from edge.cache.tiers.memory import MemoryTier
 from edge.cache.upstreams import Upstreams
 from edge.content_keys.open import open_key_stores
 from edge.geo.places import open_places
+from edge.handlers.cmsd import tell_of_connection
 from edge.handlers.content_keys import STORES
 from edge.handlers.middleware import add_common_headers, errors_to_responses, observe
 from edge.handlers.player import ASSETS, read_assets
+from edge.handlers.sessions import PACE
+from edge.lane.lane import LANE
 from edge.lane.setup import add_lane
 from edge.manifests.limits import Limits
 from edge.origin.origins import open_origins
 from edge.peers.keys import PEERS, PURGEABLE
 from edge.peers.peers import Peers
 from edge.routes import add_routes
+from edge.sessions.pace import Pace
+from edge.sessions.qoe import Reader
+from edge.sessions.registry import Registry
+from edge.sessions.worker import Sessions
 from edge.tokens.opened import open_signers
 from edge.tokens.replay.first_uses import open_first_uses
 from edge.tokens.revocation.revocations import open_revocations
@@ -56,11 +63,16 @@ def build_app(
     key_set: KeySet | None = None,
     checked_keys: Path | None = None,
     carry_secret: str | None = None,
+    registry: Registry | None = None,
+    session_secret: bytes | None = None,
+    worker: str = "alone",
 ) -> web.Application:
     """The public application; ``key_set`` takes the place of the catalog's keys, which tests and plain proxies use.
 
     ``checked_keys`` is a copy of the key file that is known to be good.
     ``carry_secret`` is what workers of one edge share when the settings have no ``carry_key``.
+    ``registry`` has all sessions of this edge, and ``worker`` is what this process is called there; without one, and
+    where the settings do not want it, nobody follows sessions. ``session_secret`` hashes addresses.
     """
     app = web.Application(
         middlewares=[observe, errors_to_responses],
@@ -78,17 +90,38 @@ def build_app(
     app.cleanup_ctx.append(partial(_first_uses, settings))
     app.cleanup_ctx.append(partial(_signers, settings, key_set, checked_keys, carry_secret))
     app.cleanup_ctx.append(_places)
-    add_lane(app, settings.edge, app[keys.TOKENS])
+    app[keys.NODE] = node_of(settings)
+    add_lane(
+        app,
+        settings.edge,
+        app[keys.TOKENS],
+        sessions=settings.sessions,
+        node=app[keys.NODE],
+    )
     app[ASSETS] = read_assets()
     app[STORES] = open_key_stores(settings, clock=lambda: app[keys.CLOCK]())
     app[keys.CLOCK] = time.time
     app[keys.PROGRESS] = lambda: None  # nobody waits to hear it
     app[PEERS] = Peers.alone()  # until the process knows its siblings
     app[PURGEABLE] = []
+    if registry is not None and settings.sessions.enabled:
+        sessions = Sessions(
+            registry,
+            settings.sessions,
+            worker=worker,
+            secret=session_secret or secrets.token_bytes(),
+            clock=lambda: app[keys.CLOCK](),
+            reader=Reader(settings.sessions.cmcd) if settings.sessions.cmcd.accept else None,
+        )
+        app[keys.SESSIONS] = sessions
+        app[PACE] = Pace(settings.sessions.cmcd.collect_rate)
+        app[LANE].follows_sessions = True
+        app.cleanup_ctx.append(sessions.running)
     app.cleanup_ctx.append(partial(_cache, settings))
     app[keys.ADS] = open_policies(settings.edge)
     app.cleanup_ctx.append(partial(_origins, settings, carry_secret))
     app.on_response_prepare.append(add_common_headers)
+    app.on_response_prepare.append(tell_of_connection)
     add_routes(app)
     return app
 
@@ -145,15 +178,16 @@ async def _cache(settings: Settings, app: web.Application) -> AsyncIterator[None
         stack.push_async_callback(shared.close)
         app[keys.CACHE] = shared
         app[keys.CALLS] = Calls.of(edge, Upstreams(peers))
-        app[keys.NODE] = edge.node or _node(settings)
         app[PURGEABLE].append(shared)
         tasks = await stack.enter_async_context(BackgroundTasks())
         tasks.start("count the cache", partial(_count, shared))
         yield
 
 
-def _node(settings: Settings) -> str:
-    """A name that all workers of this edge have, and no other edge."""
+def node_of(settings: Settings) -> str:
+    """A name that all processes of this edge have, and no other edge."""
+    if settings.edge.node:
+        return settings.edge.node
     listen = settings.edge.listen
     facts = (socket.gethostname(), settings.var_dir.absolute(), listen.host, listen.port)
     return f"kawa-{hashlib.blake2b(repr(facts).encode(), digest_size=4).hexdigest()}"

@@ -7,6 +7,7 @@
     x BadDirective
     x BlockedTooFar
     x BodyTooSlow          408
+    x BodyTooLarge         413
     x BadPurge
     x BadRevocation
   + NotAllowed
@@ -116,6 +117,13 @@ class BodyTooSlow(BadRequest):
 
     status = 408
     code = "body-too-slow"
+
+
+class BodyTooLarge(BadRequest):
+    """The request's body is larger than what is read here."""
+
+    status = 413
+    code = "body-too-large"
 
 
 class NotAllowed(EdgeError):

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from config.runtime.logging import get_logger
 from config.runtime.redis import open_redis
+from config.runtime.tasks import heed_cancellation
 from config.settings.shared import RedisSettings
 
 log = get_logger(__name__)
@@ -109,7 +110,7 @@ class Feed:
         """Read until cancelled."""
         pause = 0.1
         while True:
-            _heed_cancellation()
+            heed_cancellation()
             try:
                 async with open_redis(self._settings) as client:
                     await self._start(client)
@@ -136,7 +137,7 @@ class Feed:
 
     async def _follow(self, client: Redis) -> None:
         while True:
-            _heed_cancellation()
+            heed_cancellation()
             await self._follower.write(client)
             place = self._place
             assert place is not None  # noqa: S101 - set by _start
@@ -195,13 +196,6 @@ class Feed:
         self._place = place
         if self._state is not None:
             await asyncio.to_thread(_write_place, self._state, place)
-
-
-def _heed_cancellation() -> None:
-    """End this task if it was told to: redis-py sends by ``wait_for``, which in Python 3.11 can swallow that."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _is_before(newest: Place, place: Place) -> bool:

@@ -261,3 +261,87 @@ FIRST_USES = Counter(
     "(late, away, busy, full, failed).",
     ["result"],
 )
+SESSION_ENTRIES = Counter(
+    "edge_session_entries_total",
+    "Sessions that a worker opened with its parent: admitted, joined, refused, ended, or let in unasked because the "
+    "parent did not answer (unsure).",
+    ["result"],
+)
+SESSION_TELLS_FAILED = Counter(
+    "edge_session_tells_failed_total",
+    "Times that a worker could not tell its parent what its sessions were given; it is told later.",
+)
+SESSIONS_PUSHED_OUT = Counter(
+    "edge_sessions_pushed_out_total",
+    "Sessions that a worker stopped following because there were more than sessions.most.",
+)
+SESSIONS_ACTIVE = Gauge(
+    "edge_sessions_active", "Stream sessions that play now.", multiprocess_mode="livesum"
+)
+SESSION_STARTS = Counter(
+    "edge_session_starts_total",
+    "Stream sessions that wanted to begin: admitted, joined (it played elsewhere before), back (it had ended), "
+    "provisional (Redis was away), rejected (as many play as may), barred (it had been ended), undecided (Redis was "
+    "away, policy deny), full (this edge follows as many as it can).",
+    ["result"],
+)
+SESSION_ENDS = Counter("edge_session_ends_total", "Stream sessions that ended.", ["reason"])
+SESSION_FLUSHES = Counter(
+    "edge_session_flushes_total",
+    "Times that up to 200 sessions were told to Redis, or it could not be done: ok, failed.",
+    ["result"],
+)
+SESSION_FLUSH_SECONDS = Histogram(
+    "edge_session_flush_seconds",
+    "Telling Redis of up to 200 sessions.",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
+)
+SESSION_FLUSH_LAG = Gauge(
+    "edge_session_flush_lag_seconds",
+    "Age of what Redis knows of running sessions; more than two flush intervals: it is late.",
+    multiprocess_mode="max",
+)
+SESSION_EVENTS = Counter(
+    "edge_session_events_total", "Events made for the catalog, by kind.", ["kind"]
+)
+SESSION_EVENTS_WAITING = Gauge(
+    "edge_session_events_waiting",
+    "Events that the catalog has not stored yet.",
+    multiprocess_mode="livesum",
+)
+SESSION_DROPPED = Counter(
+    "edge_session_dropped_total",
+    "What was given up since there was no room or the disk failed: event, figures, journal, order.",
+    ["what"],
+)
+SESSION_JOURNAL_BYTES = Gauge(
+    "edge_session_journal_bytes",
+    "Size of the file of what the catalog has not stored yet.",
+    multiprocess_mode="livesum",
+)
+SESSION_JOURNAL_FAILURES = Counter(
+    "edge_session_journal_failures_total", "Times that the journal could not be written."
+)
+SESSION_ORDER_GAPS = Counter(
+    "edge_session_order_gaps_total", "Times that orders of other edges about sessions were missed."
+)
+CMCD_REPORTS = Counter(
+    "edge_cmcd_reports_total",
+    "What players said of themselves that was read, by version, by how it came (query, fields, json, event), and by "
+    "whether all of it was as CTA-5004 wants it.",
+    ["version", "mode", "valid"],
+)
+CMCD_POSTS = Counter(
+    "edge_cmcd_posts_total",
+    "Batches of events that players posted: taken, too_many (429), too_large (413), ended or off (410).",
+    ["result"],
+)
+CMCD_FAULTS = Counter(
+    "edge_cmcd_faults_total",
+    "What was wrong with it, once a report: length, syntax, key, value, version, number (of members).",
+    ["fault"],
+)
+CMCD_SKIPPED = Counter(
+    "edge_cmcd_skipped_total",
+    "What players said that went unread because they said more before anybody had time to read it.",
+)

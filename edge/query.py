@@ -14,7 +14,7 @@ FILTER = "f"
 PATCH = "_kawa_patch"
 CMCD = "CMCD"
 _DIRECTIVES = ("_HLS_msn", "_HLS_part", "_HLS_skip")
-_MAX_PARAMETERS = 64
+MAX_PARAMETERS = 64
 _MAX_DIGITS = 15
 
 
@@ -59,7 +59,7 @@ def parse_query(raw: str, *, foreign: bool = False) -> Query:
     rest: list[str] = []
     filters: list[tuple[str, str]] = []
     own: dict[str, str] = {}
-    for item in raw.split("&")[:_MAX_PARAMETERS] if raw else ():
+    for item in raw.split("&")[:MAX_PARAMETERS] if raw else ():
         name, _, value = item.partition("=")
         if not foreign and (name == FILTER or name.startswith(FILTER + ".")):
             filters.append((name, unquote_plus(value)))

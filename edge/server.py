@@ -22,23 +22,31 @@ from edge.admin.app import Parts, edge_admin_app
 from edge.admin.feed import PurgeFeed
 from edge.admin.purges import Purges
 from edge.admin.workers import asking
-from edge.app import build_app
+from edge.app import build_app, node_of
 from edge.keys import PROGRESS
 from edge.lane.lane import LANE
 from edge.peers.app import peer_app, serving_peers
 from edge.peers.keys import PEERS
 from edge.peers.peers import Peers
 from edge.processes.draining import Draining, accept_no_more, until_idle_left
-from edge.processes.fleet import Checked, Fleet
+from edge.processes.fleet import Checked, Fleet, follows_sessions
 from edge.processes.folders import Folders
-from edge.processes.handover import Handover
+from edge.processes.handover import Followed, Handover
 from edge.processes.link import Link, linked
 from edge.processes.reload import NotReloaded, Reloader, check
 from edge.processes.worker import Worker
+from edge.sessions.control import SessionControl
+from edge.sessions.line import RegistryLine
+from edge.sessions.open import open_registry
+from edge.sessions.serving import serving_registry
 from edge.tokens.hiding import hide_tokens_of
-from edge.tokens.revocation.control import revoking
+from edge.tokens.revocation.control import RevocationControl, revoking
+from edge.tokens.revocation.orders import Revoke
 
 log = get_logger(__name__)
+
+_REGISTRY_SECONDS = 5.0
+_LAST_WORDS_SECONDS = 10.0
 
 
 async def run_parent(settings: Settings, folders: Folders, *, announce: bool = False) -> None:
@@ -75,11 +83,19 @@ async def run_worker(handover: Handover, *, sock: socket.socket, line: socket.so
         stack.push_async_callback(peers.close)
         link.on_table = peers.learn
         try:
+            followed = handover.followed
+            registry = None
+            if followed is not None:
+                registry = RegistryLine(followed.socket, seconds=_REGISTRY_SECONDS)
+                stack.push_async_callback(registry.close)
             app = build_app(
                 handover.settings,
                 key_set=_no_keys(handover),
                 checked_keys=handover.keys_file,
                 carry_secret=handover.carry_secret,
+                registry=registry,
+                session_secret=None if followed is None else followed.secret,
+                worker=handover.process,
             )
             app[PEERS] = peers
             app[PROGRESS] = link.progress
@@ -123,6 +139,7 @@ async def _running(
     async with (
         asking(fleet) as workers,
         revoking(settings, workers, copy=folders.revocations) as revocations,
+        _following(fleet, folders, revocations) as sessions,
     ):
         purges = Purges(workers)
         if settings.redis.url is not None:
@@ -139,10 +156,40 @@ async def _running(
             revocations=revocations,
             reloader=Reloader(fleet),
             feed=purges.feed,
+            sessions=sessions,
         )
         sock = listening_socket(settings.edge.admin, backlog=64)
         async with serving(edge_admin_app(parts), sock, settings.edge.http, logged=False), fleet:
             yield parts
+
+
+@asynccontextmanager
+async def _following(
+    fleet: Fleet, folders: Folders, revocations: RevocationControl
+) -> AsyncIterator[SessionControl | None]:
+    """The registry of sessions, where workers reach it; it outlives them, who have last words."""
+    if not follows_sessions(fleet.checked):
+        yield None
+        return
+
+    async def revoke(session: str) -> None:
+        await revocations.revoke(Revoke(kind="session", value=session, reason="kicked"))
+
+    def retire(registry: SessionControl, worker: Worker) -> None:
+        # What it said last may still have to be read.
+        loop.call_later(_LAST_WORDS_SECONDS, registry.retire, worker.handover.process)
+
+    settings, socket_path = fleet.checked.settings, folders.private / "sessions.sock"
+    loop = asyncio.get_running_loop()
+    async with (
+        open_registry(
+            settings, folder=folders.sessions, node=node_of(settings), revoke=revoke
+        ) as registry,
+        serving_registry(registry, socket_path),
+    ):
+        fleet.followed = Followed(socket=socket_path, secret=await registry.secret())
+        fleet.on_ended = lambda worker: retire(registry, worker)
+        yield registry
 
 
 def _listening(settings: Settings) -> list[socket.socket]:

@@ -12,7 +12,7 @@ from config.contracts.grants import Grant
 from edge.errors import BadPath
 from edge.origin.carried.names import MARK, Carried, read_carried
 
-_MAX_TARGET_CHARS = 8000
+MAX_TARGET_CHARS = 8000
 # RFC 3986 section 3.3: pchar, '/' and percent-encoding; '[' and ']' are seen in the wild.
 _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\[\]-]|%[0-9A-Fa-f]{2})*\Z")
 # Encoded '/', '\\' and controls would mean one path to us and another to the origin.
@@ -53,7 +53,7 @@ class Target:
 @lru_cache(maxsize=256)
 def parse_target(raw: str) -> Target:
     """Read the raw request target, origin-form or absolute-form (RFC 9112 section 3.2), or raise ``BadPath``."""
-    if len(raw) > _MAX_TARGET_CHARS:
+    if len(raw) > MAX_TARGET_CHARS:
         raise BadPath("The address is too long.")
     plain = origin_form(raw)
     path, _, query = plain.partition("?")

@@ -32,7 +32,14 @@ from catalog.errors import (
     OrdinalTaken,
     ReleaseNotFound,
 )
-from catalog.listing import EVERYTHING, FieldsQuery, LimitQuery, PageQuery, Selection, page_of
+from catalog.listing import (
+    EVERYTHING,
+    FieldsQuery,
+    LimitQuery,
+    Selection,
+    links_of,
+    page_of,
+)
 from catalog.media import use_cases as media
 
 _TAG = "anime"
@@ -50,7 +57,9 @@ async def list_releases(request: web.Request, query: ReleaseListQuery) -> web.Re
     """Releases by ids or aliases, with everything that belongs to them."""
     reader = _reader(request, query.selection())
     items, total = await reader.details(query.wanted(), limit=query.per_page, offset=query.offset)
-    return answer(page_of(items, total=total, query=query, links=_links(request, query, total)))
+    return answer(
+        page_of(items, total=total, query=query, links=links_of(request.rel_url, query, total))
+    )
 
 
 @endpoint(
@@ -64,7 +73,9 @@ async def catalog_releases(request: web.Request, query: CatalogQuery) -> web.Res
     """The catalogue, filtered and sorted."""
     reader = _reader(request, query.selection())
     items, total = await reader.cards(query.wanted(), limit=query.per_page, offset=query.offset)
-    return answer(page_of(items, total=total, query=query, links=_links(request, query, total)))
+    return answer(
+        page_of(items, total=total, query=query, links=links_of(request.rel_url, query, total))
+    )
 
 
 @endpoint(
@@ -149,12 +160,3 @@ def _reader(request: web.Request, selection: Selection) -> Reader:
         return await media.playlists_of(ids, subject=subject, playback=playback, uow=uow, now=now)
 
     return Reader(uow, selection, playlists)
-
-
-def _links(request: web.Request, query: PageQuery, total: int) -> dict[str, str | None]:
-    def link(page: int) -> str | None:
-        if not 1 <= page <= -(-total // query.per_page) or page == query.page:
-            return None
-        return str(request.rel_url.update_query({"page": str(page)}))
-
-    return {"previous": link(query.page - 1), "next": link(query.page + 1)}

@@ -1,4 +1,4 @@
-"""The HTTP side of media: uploads, jobs and playback."""
+"""The HTTP side of media: uploads and jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from catalog.errors import (
     InvalidInput,
     JobFinished,
     MediaNotFound,
-    NoReadySource,
     NoRoom,
     NotRetryable,
     OffsetMismatch,
@@ -36,12 +35,9 @@ from catalog.media import tus, use_cases
 from catalog.media.schemas import (
     MediaPath,
     MediaResponse,
-    StreamCreate,
-    StreamResponse,
     UploadCreated,
     UploadQuery,
     media_view,
-    stream_view,
 )
 from catalog.media.uploading import Progress
 
@@ -248,27 +244,6 @@ async def retry_media(request: web.Request, path: MediaPath) -> web.Response:
         path.media_id, uow=request.app[keys.UNITS](), now=request.app[keys.CLOCK]()
     )
     return await _media(request, path.media_id)
-
-
-@endpoint(
-    "POST",
-    "/api/v1/media/streams",
-    tag=_TAG,
-    access=Access.USER,
-    answers=Answer(status=201, schema=StreamResponse, description="Where to play it."),
-    failures=(EpisodeNotFound, MediaNotFound, NoReadySource),
-)
-async def start_stream(request: web.Request, body: StreamCreate) -> web.Response:
-    """URLs that play an episode or a media for a while."""
-    stream, source = await use_cases.start_stream(
-        episode_id=body.episode_id,
-        media_id=body.media_id,
-        subject=use_cases.subject_of(request[keys.CALLER].user.public_id),
-        playback=request.app[keys.PLAYBACK],
-        uow=request.app[keys.UNITS](),
-        now=request.app[keys.CLOCK](),
-    )
-    return answer(stream_view(stream, source), status=201)
 
 
 async def _media(request: web.Request, media_id: UUID) -> web.Response:

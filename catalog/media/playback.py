@@ -46,6 +46,7 @@ class Playback:
     edge_url: str
     lifetime: timedelta  # of one token
     session: timedelta  # of all that follow one another
+    limit: int | None = None  # streams of a subject at once; None: any number
 
     def stream(self, source: Source, *, subject: str, now: datetime) -> Stream:
         """URLs of a playable source's manifests."""
@@ -96,6 +97,7 @@ class Playback:
             path_prefixes=tuple(playback_scope(media_id) for media_id in media_ids),
             issued_at=issued_at,
             expires_at=min(expires_at, ends_at),
+            stream_limit=self.limit,
             renew=renew,
         )
         return self.signer.sign(claims), datetime.fromtimestamp(ends_at, now.tzinfo)

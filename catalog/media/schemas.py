@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 
 from catalog.media.domain import Job, Source, SourceState, quality_of
-from catalog.media.playback import Stream
 from config.contracts.jobs import JobState
 
 
@@ -23,17 +22,6 @@ class UploadQuery(BaseModel):
     )
 
 
-class StreamCreate(BaseModel):
-    episode_id: UUID | None = None
-    media_id: UUID | None = None
-
-    @model_validator(mode="after")
-    def _name_one(self) -> StreamCreate:
-        if (self.episode_id is None) == (self.media_id is None):
-            raise ValueError("give either episode_id or media_id")
-        return self
-
-
 class Rendition(BaseModel):
     kind: str
     codec: str
@@ -43,18 +31,6 @@ class Rendition(BaseModel):
     frame_rate: float
     language: str
     quality: int | None = Field(description="For video: 360, 480, 720, 1080, 1440 or 2160.")
-
-
-class StreamResponse(BaseModel):
-    id: str
-    media_id: UUID
-    episode_id: UUID | None
-    hls: str
-    dash: str
-    player: str
-    expires_at: datetime
-    duration: float | None = Field(description="Seconds.")
-    renditions: list[Rendition]
 
 
 class JobError(BaseModel):
@@ -98,24 +74,9 @@ def media_view(source: Source, job: Job | None) -> dict[str, Any]:
         "state": source.state,
         "duration": source.duration_seconds,
         "job": None if job is None else _job(job),
-        "renditions": _renditions(source),
+        "renditions": renditions_view(source),
         "created_at": source.created_at,
         "updated_at": source.updated_at,
-    }
-
-
-def stream_view(stream: Stream, source: Source) -> dict[str, Any]:
-    """Where a viewer can play this."""
-    return {
-        "id": stream.id,
-        "media_id": source.id,
-        "episode_id": source.episode_id,
-        "hls": stream.hls,
-        "dash": stream.dash,
-        "player": stream.player,
-        "expires_at": stream.expires_at,
-        "duration": source.duration_seconds,
-        "renditions": _renditions(source),
     }
 
 
@@ -132,7 +93,8 @@ def _job(job: Job) -> dict[str, Any]:
     }
 
 
-def _renditions(source: Source) -> list[dict[str, Any]]:
+def renditions_view(source: Source) -> list[dict[str, Any]]:
+    """What a source can be played in."""
     return [
         {
             "kind": item.kind,

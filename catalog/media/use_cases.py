@@ -18,7 +18,7 @@ from catalog.errors import (
     NotRetryable,
 )
 from catalog.media.domain import Job, Source, SourceState, WorkerEvent
-from catalog.media.playback import Playback, Stream
+from catalog.media.playback import Playback
 from catalog.media.ports import UnitOfWork
 from config.contracts.events import MediaFailed, MediaTranscoded
 from config.contracts.jobs import JobState
@@ -76,16 +76,10 @@ async def retry(media_id: UUID, *, uow: UnitOfWork, now: datetime) -> None:
         await uow.commit()
 
 
-async def start_stream(
-    *,
-    episode_id: UUID | None,
-    media_id: UUID | None,
-    subject: str,
-    playback: Playback,
-    uow: UnitOfWork,
-    now: datetime,
-) -> tuple[Stream, Source]:
-    """URLs to play an episode or one media, or ``EpisodeNotFound``, ``MediaNotFound``, ``NoReadySource``."""
+async def source_to_play(
+    *, episode_id: UUID | None, media_id: UUID | None, uow: UnitOfWork
+) -> Source:
+    """What plays an episode, or one media; ``EpisodeNotFound``, ``MediaNotFound`` or ``NoReadySource``."""
     async with uow:
         if media_id is not None:
             source = await uow.sources.get(media_id)
@@ -100,8 +94,7 @@ async def start_stream(
             raise MediaNotFound
     if source is None or not source.is_playable:
         raise NoReadySource
-    metrics.STREAMS.inc()
-    return playback.stream(source, subject=subject, now=now), source
+    return source
 
 
 async def playlists_of(

@@ -18,6 +18,7 @@ MAX_PATH_CHARS = 1024
 # could read in two ways. A segment never starts with a dot, so '.' and '..' cannot be written.
 _SEGMENT = r"[A-Za-z0-9_~!$&'()+,=@-][A-Za-z0-9._~!$&'()+,=@:-]*"
 _PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*\Z")
+_SCOPE = re.compile(rf"/{MEDIA_ORIGIN}/([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})/\Z")
 
 
 class BadPath(ValueError):
@@ -49,3 +50,9 @@ def playback_path(prefix: str) -> str:
 def playback_scope(media_id: UUID) -> str:
     """The path rule of a grant for everything of one media, ending in a slash so that it matches no sibling."""
     return f"/{MEDIA_ORIGIN}/{media_id}/"
+
+
+def media_of(scope: str) -> UUID | None:
+    """The media whose ``playback_scope`` this is; ``None`` if it is of none."""
+    found = _SCOPE.match(scope)
+    return None if found is None else UUID(found[1])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
+MOST_RENDITIONS = 64  # told apart of one session: viewers choose their names
 MAX_ID_CHARS = 54  # of a session id in Redis: a longer one is stood for by a hash of it
 
 # From the family of the User-Agent: a hint, since any client can claim another.
@@ -52,7 +53,6 @@ class SessionStart:
     network: str = (
         ""  # the address as the privacy settings allow it: a keyed hash, a prefix, or empty
     )
-    client: str = ""  # 8 hex digits that one device of the subject keeps over page reloads
 
     def to_json(self) -> dict[str, Any]:
         return {item.name: getattr(self, item.name) for item in fields(self)}
@@ -81,6 +81,8 @@ class Counted:
         self.segments += other.segments
         self.active_ms = max(self.active_ms, other.active_ms)  # the same hours, seen by two
         for name, number in other.renditions.items():
+            if name not in self.renditions and len(self.renditions) >= MOST_RENDITIONS - 1:
+                name = ""
             self.renditions[name] = self.renditions.get(name, 0) + number
 
     def to_json(self) -> dict[str, Any]:
@@ -106,13 +108,21 @@ class Quality:
     top_kbps: int = 0  # greatest that there is
     reported_at: float = 0.0  # seconds since the epoch of the latest; 0: never
     is_estimate: bool = False  # some of it was concluded, not said
+    # What requests and events may say of one stall to two processes, so that it counts once when they are joined.
+    asked_stalls: int = 0  # those that only requests told of
+    told_stalls: int = 0  # those that only events told of
+    reports: int = 0  # events that came
+    due: int = 0  # events that the player has sent, by their numbers
 
     def add(self, other: Quality) -> None:
         """Join what another process heard of the same session."""
-        self.stalls += other.stalls
-        self.stall_ms += other.stall_ms
+        self._add_stalls(other)
         self.errors += other.errors
-        self.lost += other.lost
+        self.reports += other.reports
+        self.due = max(self.due, other.due)
+        self.lost = (
+            min(max(0, self.due - self.reports), 65_535) if self.due else self.lost + other.lost
+        )
         self.startup_ms = self.startup_ms or other.startup_ms
         self.played_kbps = max(self.played_kbps, other.played_kbps)
         self.top_kbps = max(self.top_kbps, other.top_kbps)
@@ -121,6 +131,18 @@ class Quality:
             self.buffer_ms = other.buffer_ms
             self.throughput_kbps = other.throughput_kbps
             self.reported_at = other.reported_at
+
+    def _add_stalls(self, other: Quality) -> None:
+        both_ways = (
+            min(self.asked_stalls, other.told_stalls),
+            min(self.told_stalls, other.asked_stalls),
+        )
+        twice = sum(both_ways)
+        lengths = [one.stall_ms // one.stalls for one in (self, other) if one.stalls]
+        self.stalls += other.stalls - twice
+        self.stall_ms += other.stall_ms - (twice * min(lengths) if twice else 0)
+        self.asked_stalls += other.asked_stalls - twice
+        self.told_stalls += other.told_stalls - twice
 
     def to_json(self) -> dict[str, Any]:
         return {item.name: getattr(self, item.name) for item in fields(self)}

@@ -106,8 +106,9 @@ class CatalogClient:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def stream(self, media_id: str) -> Playback:
-        """A signed playback URL."""
-        body = await self._post("/api/v1/media/streams", {"media_id": media_id})
+        """A signed playback URL; its place is taken when somebody plays it."""
+        wanted = {"media_id": media_id, "reserve": False}
+        body = await self._post("/api/v1/media/streams", wanted)
         return Playback(
             hls=body["hls"],
             dash=body["dash"],

@@ -20,6 +20,7 @@ from config.launch.keys import keys
 from config.launch.manifest import BadOption, Options, absolute, ads_of, origin_of, run_source
 from config.launch.revoke import revocations, revoke, unrevoke
 from config.launch.running import run_command, serve_command, settings_for
+from config.launch.sessions import sessions
 from config.launch.system import ADMIN_LOGIN, admin_password
 from config.launch.tokens.commands import token_inspect, token_mint, token_verify
 from config.launch.up import run_up
@@ -256,6 +257,7 @@ main.add_command(edge)
 main.add_command(ads)
 main.add_command(cache)
 main.add_command(keys)
+main.add_command(sessions)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -28,7 +28,10 @@ async def order(
 ) -> dict[str, Any]:
     """The edge's answer; ``edge`` is its admin listener's URL, else this machine's own."""
     url = (edge or admin_url(settings)).rstrip("/")
-    token = settings.edge.admin_token
+    edge_settings = settings.edge
+    token = edge_settings.admin_token
+    if token is None and path.startswith("/sessions"):
+        token = edge_settings.sessions_token
     headers = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
     timeout = ClientTimeout(total=_LONGEST_SECONDS, sock_connect=5)
     try:

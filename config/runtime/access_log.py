@@ -46,14 +46,22 @@ class JsonAccessLog(AbstractAccessLogger):
         )
 
     def hit(
-        self, *, remote: str | None, target: str, wire_bytes: int, agent: str, session: str
+        self,
+        *,
+        remote: str | None,
+        target: str,
+        wire_bytes: int,
+        agent: str,
+        session: str,
+        method: str = "GET",
+        status: int = 200,
     ) -> None:
-        """A line for a GET that was answered at once."""
+        """A line for a request that was answered at once."""
         _write(
             client=remote,
-            method="GET",
+            method=method,
             path=target,
-            status=200,
+            status=status,
             wire_bytes=wire_bytes,
             dur_ms=0.0,
             agent=agent,

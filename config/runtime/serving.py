@@ -8,11 +8,12 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 import uvloop
 from aiohttp import http_parser, web
+from prometheus_client.metrics_core import Metric
 
 from config.runtime.access_log import JsonAccessLog
 from config.runtime.logging import get_logger
@@ -138,8 +139,10 @@ class Readiness:
             return False
 
 
-def admin_app(readiness: Readiness) -> web.Application:
-    """Health and metrics, for a listener that only operators reach."""
+def admin_app(
+    readiness: Readiness, *, more_metrics: Callable[[], Iterable[Metric]] = tuple
+) -> web.Application:
+    """Health and metrics, for a listener that only operators reach; ``more_metrics`` is asked at each look."""
 
     async def live(_request: web.Request) -> web.Response:
         return web.Response(text="alive\n")
@@ -151,7 +154,7 @@ def admin_app(readiness: Readiness) -> web.Application:
         )
 
     async def metrics(_request: web.Request) -> web.Response:
-        body = await asyncio.to_thread(render_metrics)
+        body = await asyncio.to_thread(render_metrics, more_metrics())
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     app = web.Application()

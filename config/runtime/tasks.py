@@ -67,6 +67,12 @@ class BackgroundTasks:
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
+def heed_cancellation() -> None:
+    """End this task if it was told to: redis-py sends by ``wait_for``, which in Python 3.11 can swallow that."""
+    if _is_cancelled():
+        raise asyncio.CancelledError
+
+
 def _is_cancelled() -> bool:
     """Whether this task was told to end, even if a library swallowed the exception that said so."""
     task = asyncio.current_task()

@@ -35,6 +35,11 @@ class EdgeSettings(Section):
         description="What operators send as Bearer token to purge, reload and restart; empty lets this machine's "
         "own clients do that without one, and nobody else.",
     )
+    sessions_token: SecretStr | None = Field(
+        default=None,
+        description="What those send as Bearer token who may look at streams and end them, and do nothing else; the "
+        "admin token does it too.",
+    )
     node: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9._-]{1,64}$",

@@ -79,6 +79,12 @@ class SessionSettings(Section):
         le=timedelta(minutes=5),
         description="How often each running stream's lease and figures go to Redis.",
     )
+    report: timedelta = Field(
+        default=timedelta(minutes=1),
+        ge=timedelta(milliseconds=100),
+        le=timedelta(hours=1),
+        description="How often the figures of each running stream go to the catalog.",
+    )
     switch_grace: timedelta = Field(
         default=timedelta(seconds=30),
         ge=timedelta(milliseconds=200),

@@ -20,6 +20,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?\Z")
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Host = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Address = Annotated[str, StringConstraints(pattern=r"^[^\s/@]{1,255}:\d{1,5}$")]
 
 
 class Section(BaseModel):
@@ -103,7 +104,31 @@ class RedisSettings(Section):
         default=None,
         description="redis://, rediss:// or unix:// URL; empty starts an embedded Valkey.",
     )
-    pool_size: int = Field(default=8, ge=1, le=256, description="Most connections of one process.")
+    kind: Literal["single", "sentinel", "cluster"] = Field(
+        default="single",
+        description="Whether the URL is the server, or Sentinels name it, or it is a cluster; for the last two the URL "
+        "gives user, password and TLS only.",
+    )
+    sentinels: tuple[Address, ...] = Field(
+        default=(), max_length=16, description="host:port of each Sentinel, for kind sentinel."
+    )
+    service: str = Field(
+        default="mymaster",
+        min_length=1,
+        max_length=255,
+        description="What the Sentinels call the master.",
+    )
+    nodes: tuple[Address, ...] = Field(
+        default=(),
+        max_length=64,
+        description="host:port of nodes to learn the cluster from, for kind cluster.",
+    )
+    pool_size: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        description="Most connections of one process (to each node of a cluster).",
+    )
     acquire_timeout: timedelta = Field(
         default=timedelta(milliseconds=50), description="Longest wait for a free connection."
     )
@@ -113,6 +138,16 @@ class RedisSettings(Section):
     command_timeout: timedelta = Field(
         default=timedelta(milliseconds=100), description="Longest wait for one command's answer."
     )
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> RedisSettings:
+        if self.kind == "sentinel" and not self.sentinels:
+            raise ValueError("redis.kind sentinel needs redis.sentinels")
+        if self.kind == "cluster" and not self.nodes:
+            raise ValueError("redis.kind cluster needs redis.nodes")
+        if self.kind != "single" and self.url is None:
+            raise ValueError("redis.url is needed for its user, password and TLS")
+        return self
 
 
 class ListenSettings(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -16,11 +17,14 @@ from edge.admin.feed import PurgeFeed
 from edge.admin.names import named_as_kept
 from edge.admin.purges import Purges
 from edge.admin.revoking import Revoking
+from edge.admin.sessions import Sessions
 from edge.admin.workers import Workers, summed
 from edge.cache.tiers.purge import Purge
 from edge.errors import EdgeError
 from edge.processes.fleet import Fleet
 from edge.processes.reload import Busy, NotReloaded, Reloader
+from edge.sessions.control import SessionControl
+from edge.sessions.exposed import live_metrics
 from edge.tokens.revocation.control import RevocationControl
 
 log = get_logger(__name__)
@@ -39,12 +43,14 @@ class Parts:
     revocations: RevocationControl
     reloader: Reloader
     feed: PurgeFeed | None
+    sessions: SessionControl | None = None  # None: they are not tracked
 
 
 def edge_admin_app(parts: Parts) -> web.Application:
     """Health and metrics for whoever reaches the listener; the rest for those whom ``refusal_of`` lets in."""
-    app = admin_app(parts.readiness)
+    app = admin_app(parts.readiness, more_metrics=partial(live_metrics, parts.sessions))
     actions = _Actions(parts)
+    sessions = Sessions(parts.sessions)
     revoking = Revoking(parts.revocations)
     app.add_routes(
         [
@@ -54,6 +60,11 @@ def edge_admin_app(parts: Parts) -> web.Application:
             web.post("/revoke", _guarded(parts, revoking.revoke)),
             web.post("/unrevoke", _guarded(parts, revoking.unrevoke)),
             web.get("/revocations", _guarded(parts, revoking.list)),
+            web.get("/sessions", _guarded(parts, sessions.list, sessions=True)),
+            web.get("/sessions/viewers", _guarded(parts, sessions.viewers, sessions=True)),
+            web.get("/sessions/{session}", _guarded(parts, sessions.show, sessions=True)),
+            web.post("/sessions/kick", _guarded(parts, sessions.kick, sessions=True)),
+            web.post("/sessions/forget", _guarded(parts, sessions.forget, sessions=True)),
             web.post("/reload", _guarded(parts, actions.reload)),
             web.post("/restart", _guarded(parts, actions.restart)),
         ]
@@ -131,12 +142,15 @@ class _Actions:
         return web.json_response({"restarted": True})
 
 
-def _guarded(parts: Parts, handler: Handler) -> Handler:
+def _guarded(parts: Parts, handler: Handler, *, sessions: bool = False) -> Handler:
+    """``handler`` for those who may; ``sessions``: also for those who may look after streams only."""
+
     async def guard(request: web.Request) -> web.Response:
-        token = parts.fleet.checked.settings.edge.admin_token
-        if (reason := refusal_of(request, token)) is not None:
+        edge = parts.fleet.checked.settings.edge
+        tokens = (edge.admin_token, edge.sessions_token if sessions else None)
+        if (reason := refusal_of(request, *tokens)) is not None:
             log.warning("audit", action=request.path, client=request.remote, refused=reason)
-            return _refused(401 if token is not None else 403, "not-allowed", reason)
+            return _refused(401 if any(tokens) else 403, "not-allowed", reason)
         try:
             return await handler(request)
         except EdgeError as error:

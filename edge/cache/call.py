@@ -51,3 +51,8 @@ class Found:
     span: Span | None = None  # ``body`` is only this part
     complete: int | None = None
     framed: bool = True  # whether the end of the body is marked
+
+    @property
+    def is_arriving(self) -> bool:
+        """Whether it comes from somewhere else right now, so that what it says of the way is true."""
+        return self.result in ("miss", "bypass", "collapsed")

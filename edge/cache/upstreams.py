@@ -20,6 +20,7 @@ ASK = "/ask/"  # of the siblings' socket; the origin's name, path and query foll
 DOCUMENT = "Kawa-Document"
 HELD_BACK = "Kawa-Held-Back"
 AHEAD = "Kawa-Ahead"  # nobody asks for it yet: its probable size
+URGENT = "Kawa-Urgent"  # the one whom it is fetched ahead for has nothing left to play
 ERROR = "Kawa-Error"
 FRAMED = "Kawa-Framed"
 URL = "Kawa-Url"
@@ -47,10 +48,20 @@ class Upstreams:
         digest = digest_of(f"{origin.name}/{question.target}")
         return None if self._peers.is_mine(digest) else self._peers.owner_of(digest)
 
-    async def hint(self, slot: int, origin: Origin, question: Question, expected: int) -> None:
+    async def hint(
+        self,
+        slot: int,
+        origin: Origin,
+        question: Question,
+        expected: int,
+        *,
+        is_urgent: bool = False,
+    ) -> None:
         """Tell a sibling what will be asked for next; ``PeerUnavailable`` if it is away."""
         headers = CIMultiDict(question.headers)
         headers[AHEAD] = str(expected)
+        if is_urgent:
+            headers[URGENT] = "1"
         async with self._peers.ask(
             slot,
             question.method,

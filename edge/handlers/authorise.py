@@ -35,9 +35,14 @@ class Admission:
     """A request that its token allows."""
 
     carried: CarriedToken
-    grant: Grant
+    held: Remembered
     following: str | None = None  # the token that the viewer goes on with from here on
     must_move: bool = False  # only there: this one opens nothing itself any more
+
+    @property
+    def grant(self) -> Grant:
+        """What the token grants."""
+        return self.held.grant
 
     @property
     def going_on(self) -> CarriedToken:
@@ -125,11 +130,11 @@ async def _checked(
         if not await app[keys.FIRST_USE].first_use(grant, carried.text, now=now):
             raise TokenUsed
         marked = app[keys.SIGNERS].admitted.marked(carried.text)
-        return Admission(carried=carried, grant=grant, following=marked)
+        return Admission(carried=carried, held=held, following=marked)
     following = None
     if late or (grant.renewal is not None and now >= held.renews_at):
         following = _following(app, held, carried.text, now, late=late)
-    return Admission(carried=carried, grant=grant, following=following, must_move=late)
+    return Admission(carried=carried, held=held, following=following, must_move=late)
 
 
 async def _remembered(app: web.Application, token: str, now: float) -> Remembered:

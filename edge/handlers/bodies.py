@@ -9,9 +9,10 @@ from collections.abc import AsyncGenerator, Callable
 from aiohttp import hdrs, web
 
 from config.runtime.logging import get_logger
-from edge import metrics
+from edge import keys, metrics
 from edge.cache.answers import Answer
 from edge.errors import EdgeError
+from edge.handlers.given import Given
 from edge.lane.protocol import Connection
 from edge.lane.pump import BodyGone, ClientLeft
 from edge.lane.ready import Lent
@@ -69,8 +70,9 @@ async def send_kept(
         await response.prepare(request)
         return response
     if body is not None and span.size <= _TOGETHER_BYTES:
-        metrics.BYTES_SENT.labels(route).inc(span.size)
-        return web.Response(
+        return Given(
+            request,
+            route=route,
             status=answer.status,
             reason=answer.reason or None,
             headers=answer.headers,
@@ -85,7 +87,13 @@ async def send_kept(
     await response.prepare(request)
     with _Body(request, route, answer) as sent:
         try:
-            await connection.send(response, lent, start=span.start, stop=span.stop)
+            await connection.send(
+                response,
+                lent,
+                start=span.start,
+                stop=span.stop,
+                viewing=request.get(keys.VIEWING),
+            )
             sent.bytes = span.size
         except ClientLeft as left:
             sent.bytes = left.place - span.start
@@ -128,6 +136,7 @@ class _Body:
         self._request = request
         self._route = route
         self._expected = answer.body.size if answer.body is not None and answer.sized else None
+        self._viewing = request.get(keys.VIEWING)
         self.bytes = 0
 
     def __enter__(self) -> _Body:
@@ -147,7 +156,7 @@ class _Body:
         if isinstance(self._request.protocol, Connection):
             # Its watch parts from a client that takes too little.
             await response.write(piece)
-            self.bytes += len(piece)
+            self.count(len(piece))
             return
         whole = memoryview(piece)
         for start in range(0, len(whole), _TIMED_BYTES):
@@ -157,7 +166,13 @@ class _Body:
                     await response.write(part)
             except TimeoutError:
                 raise ClientTooSlow from None
-            self.bytes += len(part)
+            self.count(len(part))
+
+    def count(self, sent: int) -> None:
+        """So many bytes have been handed over."""
+        self.bytes += sent
+        if self._viewing is not None:
+            self._viewing.sent(sent)
 
     def _cut(self, error: BaseException) -> ConnectionResetError:
         """Close the connection at once: the missing bytes tell the client that the body is not whole."""

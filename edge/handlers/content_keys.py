@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
-from aiohttp import ClientError, hdrs, web
+from aiohttp import hdrs, web
 
 from edge import keys, metrics
 from edge.content_keys.licenses import MAX_REQUEST_BYTES, asked_kids, license_of
 from edge.content_keys.names import KeyName, is_reserved, key_name
 from edge.content_keys.stores import KeyStore
-from edge.errors import BadRequest, BodyTooSlow, MethodNotAllowed, NotFound
+from edge.errors import MethodNotAllowed, NotFound
+from edge.handlers.given import Given
+from edge.handlers.received import received
 from edge.target import Target
 
 STORES: web.AppKey[Mapping[str, KeyStore]] = web.AppKey("content_keys")  # by origin
@@ -43,39 +44,20 @@ async def content_key(request: web.Request, store: KeyStore, target: Target) -> 
         metrics.CONTENT_KEYS.labels("aes-128", "unknown").inc()
         raise NotFound("There is no such key.")
     metrics.CONTENT_KEYS.labels("aes-128", "given").inc()
-    return _answer(key, "application/octet-stream")
+    return _answer(request, key, "application/octet-stream")
 
 
 async def _license(request: web.Request, store: KeyStore, name: KeyName) -> web.Response:
-    kids = asked_kids(await _body(request))
+    kids = asked_kids(await received(request, most=MAX_REQUEST_BYTES))
     found = {kid: await store.key_of(name.title, kid) for kid in kids}
     known = {kid: key for kid, key in found.items() if key is not None}
     metrics.CONTENT_KEYS.labels("clearkey", "unknown").inc(len(kids) - len(known))
     if not known:
         raise NotFound("There is no such key.")
     metrics.CONTENT_KEYS.labels("clearkey", "given").inc(len(known))
-    return _answer(license_of(known), "application/json")
+    return _answer(request, license_of(known), "application/json")
 
 
-def _answer(body: bytes, content_type: str) -> web.Response:
-    metrics.BYTES_SENT.labels("key").inc(len(body))
-    return web.Response(body=body, headers=_HEADERS | {hdrs.CONTENT_TYPE: content_type})
-
-
-async def _body(request: web.Request) -> bytes:
-    """The whole body of a licence request, within its limits."""
-    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
-        raise BadRequest("A licence request is not compressed.")
-    limit = request.app[keys.SETTINGS].http.body_timeout.total_seconds()
-    body = b""
-    try:
-        async with asyncio.timeout(limit):
-            while chunk := await request.content.readany():
-                body += chunk
-                if len(body) > MAX_REQUEST_BYTES:
-                    raise BadRequest(f"A licence request has at most {MAX_REQUEST_BYTES} bytes.")
-    except TimeoutError as error:
-        raise BodyTooSlow from error
-    except ClientError as error:
-        raise BadRequest("The request's body broke off.") from error
-    return body
+def _answer(request: web.Request, body: bytes, content_type: str) -> web.Response:
+    headers = _HEADERS | {hdrs.CONTENT_TYPE: content_type}
+    return Given(request, route="key", body=body, headers=headers)

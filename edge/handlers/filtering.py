@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from config.contracts.grants import Grant
 from edge.errors import BadFilter, TokenBadClaims
 from edge.manifests.errors import BadFilter as BadFilterText
 from edge.manifests.filters.filter import Filter, combine, from_grant
 from edge.manifests.filters.grammar import parse_filter, parse_query
+from edge.tokens.verified import Limits
 
 
-def limits_of(grant: Grant | None) -> Filter | None:
-    """What a grant allows at most, as a filter."""
-    if grant is None:
+def allowed_by(limits: Limits | None) -> Filter | None:
+    """What a viewer may have at most, as a filter."""
+    if limits is None:
         return None
+    max_height, max_bitrate, languages, _ = limits
     try:
-        return _limits(grant.max_height, grant.max_bitrate, grant.languages)
+        return _limits(max_height, max_bitrate, languages)
     except BadFilterText as error:
         raise TokenBadClaims(str(error)) from error
 

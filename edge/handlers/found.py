@@ -10,15 +10,15 @@ from dataclasses import replace
 from aiohttp import web
 from multidict import CIMultiDict
 
-from config.contracts.grants import Grant
 from edge import keys
 from edge.cache.answers import Answer
 from edge.cache.call import Found
 from edge.cache.policy.freshness import age
 from edge.cache.stored import Stored
 from edge.handlers.bodies import send, send_kept
-from edge.lane.ready import Lent, lend
+from edge.lane.ready import Hear, Lent, lend
 from edge.target import Target
+from edge.tokens.verified import Remembered
 
 
 async def send_found(
@@ -78,7 +78,13 @@ async def _brief(found: Found) -> _Brief | None:
 
 
 def lend_hit(
-    request: web.Request, target: Target, grant: Grant | None, found: Found, decided: Answer
+    request: web.Request,
+    target: Target,
+    held: Remembered | None,
+    found: Found,
+    decided: Answer,
+    *,
+    hear: Hear | None = None,
 ) -> None:
     """Let the hot lane give a file that lies in memory."""
     stored = found.stored
@@ -88,12 +94,14 @@ def lend_hit(
     lend(
         request,
         target,
-        grant,
+        held,
         route="segment",
+        limits=None if held is None else held.limits,
         lent=stored,
         fresh_seconds=stored.terms.fresh_seconds - age(stored.terms, stored.received_at, now),
         moving={"Age": _age_of(stored)},
         rest=lambda start: found.body.read(start, None),
+        hear=hear,
     )
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
-from config.contracts.grants import Grant
-from edge import keys, metrics
+from edge import keys
 from edge.cache.manifests import Recipe, Wanted
 from edge.cache.policy.validation import Outcome, viewer_outcome
 from edge.cache.sources import Source
 from edge.errors import BadPath
-from edge.handlers.filtering import filter_of, limits_of
+from edge.handlers.filtering import allowed_by, filter_of
+from edge.handlers.given import Given
 from edge.handlers.moving import to_path_form
+from edge.lane.lane import LANE
 from edge.lane.ready import lend
 from edge.query import Query
+from edge.sessions.cmsd import STATIC
 from edge.target import Target
 from edge.tokens.transport import CarriedToken
+from edge.tokens.verified import Remembered
 
 GIVEN_UP = "Kawa-Filter-Given-Up"
 DEBUG = "Kawa-Debug"  # what an operator wants to know
@@ -29,12 +32,14 @@ async def manifest(
     query: Query,
     wanted: Wanted,
     carried: CarriedToken | None,
-    grant: Grant | None,
+    held: Remembered | None,
     by_cookie: bool,
 ) -> web.Response:
     """A playlist, an MPD, a steering manifest or an asset list; ``by_cookie``: what it leads to needs no token."""
     settings = request.app[keys.SETTINGS]
-    chosen = filter_of(target.filter or "", query.filters, limits_of(grant))
+    # As they are now: advice may change them while the manifest is fetched.
+    grant, limits = (None, None) if held is None else (held.grant, held.limits)
+    chosen = filter_of(target.filter or "", query.filters, allowed_by(limits))
     moved = carried is not None and not carried.in_path and not by_cookie
     if moved and settings.entry != "in-place" and carried is not None:
         return to_path_form(carried.text, target, query)
@@ -50,6 +55,9 @@ async def manifest(
     headers: dict[str, str] = {
         hdrs.CACHE_CONTROL: _cache_control(min(fresh_seconds, longest), public=public)
     }
+    lane = request.app[LANE]
+    if not lane.tells_nobody:
+        headers[STATIC] = lane.hop.static(target.path)
     if form.given_up:
         headers[GIVEN_UP] = ", ".join(form.given_up)
     if grant is not None and grant.debug and request.headers.get(DEBUG, "").strip() == "ads":
@@ -63,15 +71,16 @@ async def manifest(
             body = form.for_viewer(target.scope, _public(request, target), token)
         except ValueError as error:  # a Host that no URL can have
             raise BadPath from error
-        return _counted(body, headers)
+        return Given(request, route="manifest", body=body, headers=headers)
     body, described = form.chosen(request.headers)
     fresh_until = request.app[keys.CLOCK]() + fresh_seconds
-    if grant is not None or public:
+    if held is not None or public:
         lend(
             request,
             target,
-            grant,
+            held,
             route="manifest",
+            limits=limits,
             lent=LentForm(source, body),
             fresh_seconds=fresh_seconds,
             moving={
@@ -106,12 +115,7 @@ def _conditional(request: web.Request, body: bytes, headers: dict[str, str]) -> 
             return web.Response(status=304, headers=headers)
         case Outcome.FAILED:
             return web.Response(status=412, headers={hdrs.CACHE_CONTROL: "no-store"})
-    return _counted(body, headers)
-
-
-def _counted(body: bytes, headers: dict[str, str]) -> web.Response:
-    metrics.BYTES_SENT.labels("manifest").inc(len(body))
-    return web.Response(body=body, headers=headers)
+    return Given(request, route="manifest", body=body, headers=headers)
 
 
 def _public(request: web.Request, target: Target) -> str:

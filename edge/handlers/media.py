@@ -9,15 +9,19 @@ from aiohttp import hdrs, web
 from config.contracts.content_types import is_manifest
 from edge import keys
 from edge.cache.manifests import Wanted
-from edge.content_keys.names import is_license
 from edge.errors import NotFound
 from edge.handlers.authorise import admitted, is_shielded, read_target
 from edge.handlers.content_keys import content_key, store_of
+from edge.handlers.entering import enter, open_session
 from edge.handlers.manifests import manifest
 from edge.handlers.moving import give_next_token, is_by_cookie, moved, must_move
 from edge.handlers.segments import segment
+from edge.handlers.sessions import session_request
+from edge.handlers.strict import allowed_methods
+from edge.lane.ready import PREFLIGHT
 from edge.origin.origins import Origin
 from edge.query import Query, parse_carried_query, parse_query
+from edge.sessions.names import is_session_path
 from edge.target import Target
 
 
@@ -28,9 +32,10 @@ async def media(request: web.Request) -> web.StreamResponse:
     target, token = read_target(request)
     request[keys.ROUTE] = "manifest" if is_manifest(target.path) else "segment"
     origin, query = _asked(request, target)
-    carried = grant = None
+    carried = held = None
     by_cookie = False
-    key_store = store_of(request, target)
+    is_session = is_session_path(target.path)
+    key_store = None if is_session else store_of(request, target)
     if key_store is not None or (not origin.public and not is_shielded(request)):
         if token is not None:
             query = replace(query, token=token)
@@ -39,18 +44,24 @@ async def media(request: web.Request) -> web.StreamResponse:
         if must_move(admission, is_manifest=request[keys.ROUTE] == "manifest", by_cookie=by_cookie):
             return moved(admission, target, query)
         give_next_token(request, admission, target.scope, by_cookie=by_cookie)
-        carried, grant = admission.going_on, admission.grant
+        carried, held = admission.going_on, admission.held
+        if is_session:
+            return await session_request(request, held, target)
+        if key_store is None or not is_shielded(request):
+            await enter(request, held, target, query)
     if key_store is not None:
         return await content_key(request, key_store, target)
-    if not target.path and target.carried is None:
+    if is_session or (not target.path and target.carried is None):
         raise NotFound
     if request[keys.ROUTE] == "segment":
-        answer = await segment(request, origin, target, query, grant)
+        answer = await segment(request, origin, target, query, held)
         if answer is not None:
             return answer
         request[keys.ROUTE] = "manifest"  # its origin says so, although its name does not
+        if held is not None:
+            await open_session(request, held, target, is_playlist=True)
     wanted = Wanted(origin=origin, path=target.path, query=query)
-    return await manifest(request, target, query, wanted, carried, grant, by_cookie=by_cookie)
+    return await manifest(request, target, query, wanted, carried, held, by_cookie=by_cookie)
 
 
 def _asked(request: web.Request, target: Target) -> tuple[Origin, Query]:
@@ -65,11 +76,11 @@ def _asked(request: web.Request, target: Target) -> tuple[Origin, Query]:
 def _preflight(request: web.Request) -> web.Response:
     """Let a page of any site ask with ranges, conditions and a token (CORS preflight)."""
     request[keys.ROUTE] = "preflight"
+    methods = request[PREFLIGHT] = allowed_methods(request.raw_path)
     return web.Response(
         status=204,
         headers={
-            "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS"
-            + (", POST" if is_license(request.raw_path) else ""),
+            "Access-Control-Allow-Methods": methods,
             "Access-Control-Allow-Headers": "Authorization, CTA-Common-Access-Token, If-Match, If-Modified-Since, "
             "Content-Type, If-None-Match, If-Range, If-Unmodified-Since, Range, X-Request-Id, CMCD-Object, "
             "CMCD-Request, CMCD-Session, CMCD-Status",

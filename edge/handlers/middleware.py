@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
@@ -17,12 +19,15 @@ from edge import keys, metrics
 from edge.errors import (
     EdgeError,
     MethodNotAllowed,
+    NoSessions,
     NotAllowed,
     NotFound,
+    StreamRefused,
     TokenMissing,
     VersionNotSupported,
 )
 from edge.handlers.client import address_of
+from edge.handlers.given import Given
 from edge.handlers.proxy import is_proxied, proxy
 from edge.handlers.strict import METHODS, refusal_of
 from edge.lane.lane import LANE
@@ -37,8 +42,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
 # Players run on other sites and must see ranges and caching; a token in a URL must not leave in a Referer.
 COMMON_HEADERS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "Accept-Ranges, Age, Content-Length, Content-Range, CTA-Common-Access-Token, "
-    "Date, ETag, X-Request-Id",
+    "Access-Control-Expose-Headers": "Accept-Ranges, Age, CMSD-Dynamic, CMSD-Static, Content-Length, Content-Range, "
+    "CTA-Common-Access-Token, Date, ETag, X-Request-Id",
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Referrer-Policy": "no-referrer",
     "Timing-Allow-Origin": "*",
@@ -58,7 +63,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     request[CLIENT] = "" if address is None else str(address)
     request[keys.ROUTE] = "none"
     request.app[keys.PROGRESS]()
-    started = time.perf_counter()
+    started = request[keys.STARTED] = time.perf_counter()
     status_class = "aborted"
     with metrics.REQUESTS_RUNNING.track_inprogress():
         try:
@@ -108,10 +113,15 @@ def refusal_response(request: web.Request, error: EdgeError) -> web.Response:
     # Whoever tries tokens out learns nothing from the answer; the cause is counted and logged.
     is_alike = isinstance(error, NotAllowed) and not isinstance(error, TokenMissing)
     shown = NotAllowed() if is_alike else error
-    response = web.json_response(
-        {"error": shown.code, "message": str(shown)},
+    body: dict[str, Any] = {"error": shown.code, "message": str(shown)}
+    if isinstance(shown, StreamRefused):
+        body["playing"] = [one.to_json() for one in shown.playing]
+    response = Given(
+        request,
+        route=None,
         status=error.status,
-        headers={"Cache-Control": "no-store"},
+        body=json.dumps(body).encode(),
+        headers={"Cache-Control": "no-store", "Content-Type": "application/json; charset=utf-8"},
     )
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(METHODS)
@@ -120,6 +130,8 @@ def refusal_response(request: web.Request, error: EdgeError) -> web.Response:
         response.force_close()
     if isinstance(error, VersionNotSupported):
         answer_in_http11(request)
+    if isinstance(error, NoSessions):
+        response.headers[hdrs.RETRY_AFTER] = "2"
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 from multidict import CIMultiDict
 
@@ -10,13 +12,18 @@ from config.runtime.access_log import FACTS
 from edge import keys
 from edge.cache.answering import answered
 from edge.cache.call import Found
+from edge.cache.prefetch.prefetcher import Prefetcher
 from edge.errors import NotFound, OriginFailed
 from edge.handlers.found import lend_hit, send_found
+from edge.lane.lane import LANE
+from edge.origin.files import FileOrigin
 from edge.origin.origins import Origin
 from edge.origin.upstream import Question
 from edge.query import Query
-from edge.sessions.cmcd_next import next_objects
+from edge.sessions.cmcd.read import read, read_request
+from edge.sessions.cmsd import DYNAMIC, LONGEST_FIELD, STATIC
 from edge.target import Target
+from edge.tokens.verified import Remembered
 
 # What the origin's answer may tell the viewer.
 _TOLD = (
@@ -42,7 +49,7 @@ _MANIFEST_TYPES = frozenset(
 
 
 async def segment(
-    request: web.Request, origin: Origin, target: Target, query: Query, grant: Grant | None
+    request: web.Request, origin: Origin, target: Target, query: Query, held: Remembered | None
 ) -> web.StreamResponse | None:
     """A file as its origin has it, kept for the next viewer; ``None`` for a manifest, which must not pass unread."""
     question = _question(request, target.path, query.rest)
@@ -56,15 +63,20 @@ async def segment(
         if found.status == 200 and _type_of(found) in _MANIFEST_TYPES:
             return None
         decided = answered(found, request.headers, request.method)
+        hear = None
         if request.method == "GET" and decided.status < 400:
-            said = next_objects(query.cmcd, request.headers)
-            request.app[keys.PREFETCHER].asked(
-                origin, question, found.result, decided.size, grant, said
-            )
+            prefetcher = request.app[keys.PREFETCHER]
+            reads = prefetcher.is_active and request.app[LANE].most_said > 0
+            said = read_request(query.cmcd, request.headers) if reads else None
+            grant = None if held is None else held.grant
+            prefetcher.asked(origin, question, found.result, decided.size, grant, said)
+            if reads and not origin.is_local:
+                hear = partial(_hear, prefetcher, origin, question, decided.size, grant)
         headers: CIMultiDict[str] = CIMultiDict()
         for name in _TOLD:
             if name in decided.headers:
                 headers[name] = decided.headers[name]
+        _tell_of_object(request, origin, target, found, headers)
         failed = decided.status in (412, 416)
         headers["Cache-Control"] = (
             "no-store" if failed else _cache_control(request, public=origin.public)
@@ -75,11 +87,37 @@ async def segment(
         if found.age is not None:
             headers["Age"] = str(found.age)
         headers["Cache-Status"] = found.cache_status
-        if grant is not None or origin.public:
-            lend_hit(request, target, grant, found, decided)
+        if held is not None or origin.public:
+            lend_hit(request, target, held, found, decided, hear=hear)
         return await send_found(request, found, decided, headers, route="segment")
     finally:
         found.body.close()
+
+
+def _hear(
+    prefetcher: Prefetcher,
+    origin: Origin,
+    question: Question,
+    size: int | None,
+    grant: Grant | None,
+    said: str,
+) -> None:
+    """What a player says that was answered on the hot lane."""
+    prefetcher.asked(origin, question, "hit", size, grant, read(said))
+
+
+def _tell_of_object(
+    request: web.Request, origin: Origin, target: Target, found: Found, headers: CIMultiDict[str]
+) -> None:
+    """CMSD (CTA-5006): of our files what we know, of others' what their server says."""
+    if isinstance(origin, FileOrigin):
+        if not request.app[LANE].tells_nobody:
+            headers[STATIC] = request.app[LANE].hop.static(target.path)
+        return
+    for name in (STATIC, DYNAMIC) if found.is_arriving else (STATIC,):
+        said = ", ".join(found.headers.getall(name, ()))
+        if said and len(said) <= LONGEST_FIELD:
+            headers[name] = said
 
 
 def _question(request: web.Request, path: str, query: str) -> Question:

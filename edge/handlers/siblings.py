@@ -8,10 +8,11 @@ from multidict import CIMultiDict
 from edge import keys
 from edge.cache.answering import answered
 from edge.cache.policy.forwarding import onward
-from edge.cache.upstreams import AHEAD, ASK, DOCUMENT, ERROR, FRAMED, HELD_BACK, URL
+from edge.cache.upstreams import AHEAD, ASK, DOCUMENT, ERROR, FRAMED, HELD_BACK, URGENT, URL
 from edge.errors import EdgeError
 from edge.handlers.found import send_found
 from edge.origin.upstream import Question
+from edge.sessions.cmsd import DYNAMIC
 
 
 async def ask(request: web.Request, public: web.Application) -> web.StreamResponse:
@@ -25,6 +26,7 @@ async def ask(request: web.Request, public: web.Application) -> web.StreamRespon
     held_back = headers.popall(HELD_BACK, None) is not None
     is_document = headers.popall(DOCUMENT, None) is not None
     expected = headers.popone(AHEAD, None)
+    is_urgent = headers.popone(URGENT, None) is not None
     question = Question(
         method=request.method,
         path=path,
@@ -41,7 +43,7 @@ async def ask(request: web.Request, public: web.Application) -> web.StreamRespon
         make = calls.proxy
     try:
         if expected is not None:
-            public[keys.PREFETCHER].want(origin, question, int(expected))
+            public[keys.PREFETCHER].want(origin, question, int(expected), is_urgent=is_urgent)
             return web.Response(status=202)
         found = await public[keys.CACHE].find(make(origin, question, here=True))
     except EdgeError as error:
@@ -53,6 +55,8 @@ async def ask(request: web.Request, public: web.Application) -> web.StreamRespon
         fields: CIMultiDict[str] = decided.headers
         if found.age is not None:
             fields["Age"] = str(found.age)
+        if not found.is_arriving:
+            fields.popall(DYNAMIC, None)
         fields[URL] = found.url
         if not found.framed:
             fields[FRAMED] = "0"

@@ -9,6 +9,7 @@ from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
 from edge.content_keys.names import is_license
 from edge.errors import BadRequest, EdgeError, MethodNotAllowed, VersionNotSupported
+from edge.sessions.names import takes_body
 
 METHODS = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)
 # A tunnel is not ours to dig, and what TRACE echoes may be another's secrets (RFC 9110 section 9.3.8).
@@ -32,8 +33,10 @@ def refusal_of(request: web.Request, *, any_method: bool = False) -> EdgeError |
 
     ``any_method`` is for a plain proxy: every method but two, and bodies whose end is beyond doubt.
     """
-    # The one body that is read here: a ClearKey licence request.
-    any_method = any_method or (request.method == hdrs.METH_POST and is_license(request.raw_path))
+    # The bodies that are read here: ClearKey licence requests, and what players say of themselves.
+    any_method = any_method or (
+        request.method == hdrs.METH_POST and may_be_posted(request.raw_path)
+    )
     if request.version not in (HttpVersion10, HttpVersion11):
         return VersionNotSupported()
     if request.method in _NEVER if any_method else request.method not in METHODS:
@@ -49,6 +52,16 @@ def refusal_of(request: web.Request, *, any_method: bool = False) -> EdgeError |
     if hdrs.TRANSFER_ENCODING in headers or headers.get(hdrs.CONTENT_LENGTH, "0") != "0":
         return BadRequest(_NO_BODY)
     return None
+
+
+def may_be_posted(raw_target: str) -> bool:
+    """Whether a body is taken there, if the path turns out to be good."""
+    return is_license(raw_target) or takes_body(raw_target)
+
+
+def allowed_methods(raw_target: str) -> str:
+    """The methods that a page of another site may use there."""
+    return "GET, HEAD, OPTIONS" + (", POST" if may_be_posted(raw_target) else "")
 
 
 def _is_for(request: web.Request, host: str) -> bool:

@@ -13,10 +13,11 @@ HIT_SECONDS = 20e-6
 class RouteCounts:
     """What was given on one route since the last fold."""
 
-    __slots__ = ("bytes", "requests", "route")
+    __slots__ = ("bytes", "method", "requests", "route")
 
-    def __init__(self, route: str) -> None:
+    def __init__(self, route: str, method: str) -> None:
         self.route = route
+        self.method = method
         self.requests = 0
         self.bytes = 0
 
@@ -25,16 +26,17 @@ class Counts:
     """What the hot lane gave since the last fold."""
 
     def __init__(self) -> None:
-        self.routes = {route: RouteCounts(route) for route in ("manifest", "segment")}
+        self.routes = {route: RouteCounts(route, "GET") for route in ("manifest", "segment")}
+        self.preflights = RouteCounts("preflight", "OPTIONS")
         self.tokens = 0  # checks answered from memory
 
     def fold(self) -> None:
         """Add everything to the metrics that the ordinary way counts in."""
-        for counts in self.routes.values():
+        for counts in (*self.routes.values(), self.preflights):
             requests, counts.requests = counts.requests, 0
             sent, counts.bytes = counts.bytes, 0
             if requests:
-                metrics.REQUESTS.labels(counts.route, "GET", "2xx").inc(requests)
+                metrics.REQUESTS.labels(counts.route, counts.method, "2xx").inc(requests)
                 observe_many(metrics.REQUEST_SECONDS.labels(counts.route), HIT_SECONDS, requests)
             if sent:
                 metrics.BYTES_SENT.labels(counts.route).inc(sent)

@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 from typing import Any, cast
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http import HttpProcessingError, RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
@@ -22,10 +23,14 @@ from aiohttp.web_protocol import RequestHandler
 from config.runtime.access_log import JsonAccessLog
 from edge import metrics
 from edge.errors import BadRequest, EdgeError
-from edge.lane.heads import codings_of
+from edge.handlers.strict import allowed_methods
+from edge.lane.heads import codings_of, is_preflight
 from edge.lane.lane import Lane
 from edge.lane.pump import BodyGone, ClientLeft, Pump
 from edge.lane.ready import Lent, ReadyAnswer, Rest
+from edge.sessions.cmcd.cut import cut, cut_fields, is_clean, said_by
+from edge.sessions.cmsd import DYNAMIC, Link, link_of
+from edge.sessions.viewing import Viewing
 from edge.tokens.verified import Remembered
 
 # What a client may send while it still receives an answer, before it is not read any further.
@@ -49,6 +54,9 @@ class Connection(RequestHandler):
         "_pump",
         "_rest_task",
         "_sent",
+        "_socket",
+        "_told",
+        "_told_until",
         "network",
         "too_slow",
     )
@@ -63,6 +71,10 @@ class Connection(RequestHandler):
         self._pump: Pump | None = None
         self._rest_task: asyncio.Task[None] | None = None
         self._sent: asyncio.Future[None] | None = None  # waited for at the end of the process
+        # The event loop's own descriptor in another object, made once somebody asks about the way to the viewer.
+        self._socket: socket.socket | None = None
+        self._told = b""  # the last CMSD field, and until when it is good enough
+        self._told_until = 0.0
         self.network = ""
         self.too_slow = False
 
@@ -88,6 +100,9 @@ class Connection(RequestHandler):
         self._lane.left(self)
         self._lane.watch.waiting.pop(self, None)
         self._held = b""
+        if self._socket is not None:
+            self._socket.detach()
+            self._socket = None
         if self._sent is not None and not self._sent.done():
             self._sent.set_result(None)
         if self._pump is not None:
@@ -152,11 +167,17 @@ class Connection(RequestHandler):
         if self._at_start:
             # A head that a parser has read before, byte for byte, and a target that is looked up as a whole.
             end = data.find(b" HTTP/1.1\r\n")
-            codings = self._lane.heads.known.get(data[end:])
+            head = data[end:]
+            codings = self._lane.heads.known.get(head)
+            said: str | None = None
+            if codings is None:
+                head, said = cut_fields(head)
+                if said is not None:
+                    codings = self._lane.heads.known.get(head)
             if (
                 codings is not None
                 and data.startswith(b"GET ")
-                and self._give(data[4:end].decode("latin-1"), codings, data)
+                and self._give(data[4:end].decode("latin-1"), codings, said, data)
             ):
                 return
         self._read(data)
@@ -192,11 +213,44 @@ class Connection(RequestHandler):
             should_close=message.should_close or message.upgrade,
         )
         if codings is None:
-            return False
+            return message.method == hdrs.METH_OPTIONS and self._preflighted(message, data)
         mark = f"GET {message.path}".encode("utf-8", "surrogateescape")
         if data.startswith(mark + b" HTTP/1.1\r\n") and data.find(_END) == len(data) - len(_END):
-            self._lane.heads.remember(data[len(mark) :], codings)
-        return self._give(message.path, codings, data)
+            head, _ = cut_fields(data[len(mark) :])
+            self._lane.heads.remember(head, codings)
+        said = None
+        if data.find(b"CMCD-") >= 0 or data.find(b"cmcd-") >= 0:
+            said = said_by(None, message.headers)
+        return self._give(message.path, codings, said, data)
+
+    def _preflighted(self, message: RawRequestMessage, data: bytes) -> bool:
+        """Answer a browser that asks what it may ask, which it does for each URL."""
+        lane, transport = self._lane, self.transport
+        if (
+            not lane.answers_preflights
+            or not message.path.startswith("/")
+            or transport is None
+            or transport.is_closing()
+            or transport.get_write_buffer_size()
+            or not is_preflight(
+                message.method,
+                message.version,
+                message.headers,
+                should_close=message.should_close or message.upgrade,
+            )
+        ):
+            return False
+        ready = lane.answers.preflights.get(allowed_methods(message.path))
+        if ready is None:
+            return False
+        head = ready.head_at(lane.clock())
+        self._request_count += 1
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        lane.counts.preflights.requests += 1
+        if lane.is_logged():
+            self._log(message.path, len(head), data, None, method=message.method, status=204)
+        transport.write(head)
+        return True
 
     def _hand_on(self, read: _Read, data: bytes) -> None:
         self._is_over = False
@@ -207,17 +261,29 @@ class Connection(RequestHandler):
         finally:
             self._parser = parser
 
-    def _give(self, target: str, codings: str, data: bytes) -> bool:
-        """Answer with what lies ready for ``target``; False if there is nothing that this request may have."""
+    def _give(self, target: str, codings: str, said: str | None, data: bytes) -> bool:
+        """Answer with what lies ready for ``target``; False if there is nothing that this request may have.
+
+        ``said`` is what the player says of itself in fields; what stands in the target counts before it.
+        """
         lane = self._lane
         now = lane.clock()
+        plain = target
+        if "?" in target:
+            plain, value = cut(target)
+            if value is not None:
+                # No parser need have read it, and a target without it may lie ready.
+                if not is_clean(value) or len(target) > lane.longest_target:
+                    return False
+                said = value
         held: Remembered | None = None
-        if target.startswith("/t/"):
-            end = target.find("/", 3)
-            held = lane.tokens.held(target[3:end], now=now)
+        viewing: Viewing | None = None
+        if plain.startswith("/t/"):
+            end = plain.find("/", 3)
+            held = lane.tokens.held(plain[3:end], now=now)
             if held is None:
                 return False
-            ready = lane.answers.get((target[end:], held.limits, codings))
+            ready = lane.answers.get((plain[end:], held.limits, codings))
             if (
                 ready is None
                 or ready.scope is None
@@ -225,8 +291,20 @@ class Connection(RequestHandler):
                 or (now >= held.renews_at and ready.route == "manifest")
             ):
                 return False
+            if lane.follows_sessions:
+                viewing = held.session or held.session_for(ready.scope)
+                # Whoever begins, has ended or is to be offered less now is looked at by others.
+                if (
+                    viewing is None
+                    or viewing.ended is not None
+                    or (
+                        ready.route == "manifest"
+                        and (not viewing.admitted or viewing.cap != held.cap)
+                    )
+                ):
+                    return False
         else:
-            ready = lane.answers.get((target, None, codings))
+            ready = lane.answers.get((plain, None, codings))
             if ready is None or ready.scope is not None:
                 return False
         loop_now = self._loop.time()
@@ -245,11 +323,20 @@ class Connection(RequestHandler):
             lent.freq += 1
         if held is not None:
             lane.counts.tokens += 1
-            held.requests += 1
-            held.bytes += ready.size
+        if viewing is not None:
+            viewing.asked(now, manifest=ready.rendition is None, rendition=ready.rendition or "")
+            if said is not None and len(said) <= lane.most_said:
+                viewing.say(said)
+        if said is not None and ready.hear is not None and len(said) <= lane.most_said:
+            lane.hear(ready, said)
         self._request_count += 1
         self._next_keepalive_close_time = loop_now + self._keepalive_timeout
         head = ready.head_at(now)
+        if (said is not None and lane.tells_those_who_ask) or lane.tells_all:
+            if loop_now >= self._told_until:
+                self._told = self._dynamic_field(viewing)
+                self._told_until = loop_now + lane.figures_seconds
+            head = head[:-2] + self._told
         if lane.is_logged():
             self._log(target, len(head) + ready.size, data, held)
         try:
@@ -263,38 +350,60 @@ class Connection(RequestHandler):
             counts = lane.counts.routes[ready.route]
             counts.requests += 1
             counts.bytes += ready.size
+            if viewing is not None:
+                viewing.bytes += ready.size
             return True
-        self._give_rest(ready, head, sent, transport)
+        self._give_rest(ready, head, sent, transport, viewing)
         return True
 
     def _give_rest(
-        self, ready: ReadyAnswer, head: bytes, sent: int, transport: asyncio.Transport
+        self,
+        ready: ReadyAnswer,
+        head: bytes,
+        sent: int,
+        transport: asyncio.Transport,
+        viewing: Viewing | None,
     ) -> None:
         """Go on with an answer that the kernel did not take whole."""
         started = self._loop.time()
         if sent < len(head):
             transport.write(head[sent:])
         place = max(0, sent - len(head))
+        if viewing is not None:
+            viewing.sent(place)
         metrics.REQUESTS_RUNNING.inc()
 
         def finished(error: BaseException | None) -> None:
             self._pump = None
             if isinstance(error, BodyGone) and ready.rest is not None:
                 self._rest_task = self._loop.create_task(
-                    self._read_on(ready, ready.rest, error.place, started)
+                    self._read_on(ready, ready.rest, error.place, started, viewing)
                 )
                 return
-            given = ready.size if error is None else pump.place
+            given = ready.size if error is None else pump.handed
             self._given(ready, given, started, error)
 
         pump = Pump(
-            transport, self._fd, ready.lent, start=place, stop=ready.size, finished=finished
+            transport,
+            self._fd,
+            ready.lent,
+            start=place,
+            stop=ready.size,
+            finished=finished,
+            viewing=viewing,
         )
         self._pump = pump
         if not transport.get_write_buffer_size():
             pump.more()
 
-    async def _read_on(self, ready: ReadyAnswer, rest: Rest, place: int, started: float) -> None:
+    async def _read_on(
+        self,
+        ready: ReadyAnswer,
+        rest: Rest,
+        place: int,
+        started: float,
+        viewing: Viewing | None,
+    ) -> None:
         """Send the rest of a body that was evicted while it was being sent."""
         failed: BaseException | None = None
         try:
@@ -303,8 +412,10 @@ class Connection(RequestHandler):
                     if self.transport is None:
                         raise ConnectionResetError("The client left.")
                     self.transport.write(piece)
+                    await self._drain_helper()  # from then on the kernel has it
                     place += len(piece)
-                    await self._drain_helper()
+                    if viewing is not None:
+                        viewing.sent(len(piece))
         except asyncio.CancelledError as error:
             failed = error
             raise
@@ -338,18 +449,48 @@ class Connection(RequestHandler):
             return "slow_client"
         return "client_left" if isinstance(error, OSError | asyncio.CancelledError) else "origin"
 
-    def _log(self, target: str, wire_bytes: int, data: bytes, held: Remembered | None) -> None:
+    def _log(
+        self,
+        target: str,
+        wire_bytes: int,
+        data: bytes,
+        held: Remembered | None,
+        *,
+        method: str = hdrs.METH_GET,
+        status: int = 200,
+    ) -> None:
         logger = self.access_logger
         if not self._logging_enabled or not isinstance(logger, JsonAccessLog):
             return
         _, _, agent = data.partition(b"\r\nUser-Agent: ")
         logger.hit(
             remote=self._lane.viewer(self._peer() or "", data),
+            method=method,
             target=target,
+            status=status,
             wire_bytes=wire_bytes,
             session="" if held is None else held.grant.session,
             agent=agent.partition(b"\r\n")[0].decode("latin-1"),
         )
+
+    def link(self) -> Link | None:
+        """What the kernel knows of the way to the viewer; ``None`` if it ends at a proxy, or nobody knows."""
+        if self._socket is None:
+            transport, peer = self.transport, self._peer()
+            if transport is None or transport.is_closing() or peer is None or self._fd < 0:
+                return None
+            if not self._lane.is_direct(peer):
+                return None
+            family = transport.get_extra_info("socket").family
+            self._socket = socket.socket(family, socket.SOCK_STREAM, 0, fileno=self._fd)
+        return link_of(self._socket)
+
+    def _dynamic_field(self, viewing: Viewing | None) -> bytes:
+        """The last field of a head, and its end."""
+        lane = self._lane
+        suggested = None if viewing is None else viewing.suggested_kbps
+        said = lane.hop.dynamic(self.link(), suggested, None, lane.is_pressed)
+        return f"{DYNAMIC}: {said}\r\n\r\n".encode()
 
     def _peer(self) -> str | None:
         peer = self.peername
@@ -410,9 +551,18 @@ class Connection(RequestHandler):
         return finished
 
     async def send(
-        self, response: web.StreamResponse, lent: Lent, *, start: int, stop: int
+        self,
+        response: web.StreamResponse,
+        lent: Lent,
+        *,
+        start: int,
+        stop: int,
+        viewing: Viewing | None = None,
     ) -> None:
-        """Send a part of a body from memory after ``response``'s head; ``BodyGone`` says where a rest begins."""
+        """Send a part of a body from memory after ``response``'s head; ``BodyGone`` says where a rest begins.
+
+        What the kernel takes is counted for ``viewing`` while it leaves.
+        """
         transport = self.transport
         if transport is None or self._fd < 0:
             raise ConnectionResetError("The client left.")
@@ -422,16 +572,24 @@ class Connection(RequestHandler):
             self._pump = None
             writer = response._payload_writer
             if writer is not None:
-                writer.output_size += pump.place - start
+                writer.output_size += pump.handed - start
             if done.done():
                 return
             if error is None:
                 done.set_result(None)
             else:
                 left = isinstance(error, OSError)
-                done.set_exception(ClientLeft(pump.place) if left else error)
+                done.set_exception(ClientLeft(pump.handed) if left else error)
 
-        pump = Pump(transport, self._fd, lent, start=start, stop=stop, finished=finished)
+        pump = Pump(
+            transport,
+            self._fd,
+            lent,
+            start=start,
+            stop=stop,
+            finished=finished,
+            viewing=viewing,
+        )
         self._pump = pump
         if not transport.get_write_buffer_size():
             pump.more()

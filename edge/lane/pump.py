@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 
 from edge.lane.ready import Lent
+from edge.sessions.viewing import Viewing
 
 # What is copied for a client that is slower than we are: enough to be told when it goes on.
 _COPIED_BYTES = 16 * 1024
@@ -23,7 +24,7 @@ class BodyGone(Exception):
 
 
 class ClientLeft(ConnectionResetError):
-    """The client left; ``place`` is how far it got."""
+    """The client left; ``place`` is how far the kernel took the body."""
 
     def __init__(self, place: int) -> None:
         super().__init__(place)
@@ -33,7 +34,10 @@ class ClientLeft(ConnectionResetError):
 class Pump:
     """One body on its way to one client; ``more`` goes on whenever the transport's buffer is empty."""
 
-    __slots__ = ("_fd", "_lent", "_transport", "finished", "over", "place", "start", "stop")
+    __slots__ = (
+        *("_counted", "_fd", "_lent", "_transport", "_viewing"),
+        *("finished", "handed", "over", "place", "stop"),
+    )
 
     def __init__(
         self,
@@ -44,19 +48,24 @@ class Pump:
         start: int,
         stop: int,
         finished: Callable[[BaseException | None], None],
+        viewing: Viewing | None = None,
     ) -> None:
         self._transport = transport
         self._fd = fd
         self._lent = lent
-        self.start = start
         self.place = start
+        self.handed = start  # where what the kernel has ends: the rest waits in the transport
         self.stop = stop
         self.finished = finished
         self.over = False
+        self._viewing = viewing
+        self._counted = start
 
     def more(self) -> None:
         """Hand over what the kernel takes; when it takes no more, leave it a little to call us back for."""
         transport = self._transport
+        if not transport.is_closing():
+            self.handed = self.place
         try:
             while self.place < self.stop and not self.over:
                 body = self._lent.body
@@ -66,12 +75,17 @@ class Pump:
                     raise ConnectionResetError("The client left.")
                 with memoryview(body) as whole:
                     self._some(whole)
+                    self.handed = self.place
                     if self.place < self.stop:
                         rest = bytes(whole[self.place : min(self.stop, self.place + _COPIED_BYTES)])
                         self.place += len(rest)
                         transport.write(rest)
-                if transport.get_write_buffer_size():
+                if left := transport.get_write_buffer_size():
+                    self.handed = max(self.handed, self.place - left)
+                    self._count()
                     return
+                if not transport.is_closing():
+                    self.handed = self.place
         except (OSError, BodyGone) as error:
             self.end(error)
             return
@@ -81,7 +95,13 @@ class Pump:
         """Stop, and say so once."""
         if not self.over:
             self.over = True
+            self._count()
             self.finished(error)
+
+    def _count(self) -> None:
+        if self._viewing is not None:
+            self._viewing.sent(self.handed - self._counted)
+            self._counted = self.handed
 
     def _some(self, whole: memoryview) -> None:
         end = min(self.stop, self.place + _MOST_BYTES)

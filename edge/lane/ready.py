@@ -11,15 +11,20 @@ from typing import Literal, Protocol
 
 from aiohttp import hdrs, web
 
-from config.contracts.grants import Grant
-from edge.lane.heads import codings_of
+from config.contracts.content_types import is_manifest
+from edge.lane.heads import codings_of, is_preflight
+from edge.query import MAX_PARAMETERS
+from edge.sessions.cmcd.cut import cut
+from edge.sessions.naming import rendition_of
 from edge.target import Target
-from edge.tokens.verified import Limits, limits_of
+from edge.tokens.verified import Limits, Remembered
 
 Route = Literal["manifest", "segment"]
 # The rest of a body from a place on, for when it is no longer at hand.
 Rest = Callable[[int], AsyncIterator[bytes | memoryview]]
-# What stands after the token in the target, the grant's limits, the content codings accepted.
+# Takes in what a player said with a request that was answered here, some time later.
+Hear = Callable[[str], None]
+# What stands after the token in the target, without CMCD, the grant's limits, the content codings accepted.
 Key = tuple[str, Limits | None, str]
 
 # Nothing is given for longer without asking the ordinary way, which remembers what was used lately.
@@ -49,33 +54,36 @@ class Offer:
     key: Key
     scope: str | None  # what the grant must cover; None: public
     route: Route
+    rendition: str | None  # what a session counts it as; None: a manifest
     lent: Lent
     until: float  # monotonic seconds
     moving: Mapping[str, Callable[[float], str]] = field(default_factory=dict)
     rest: Rest | None = None
+    hear: Hear | None = None
 
 
 OFFER = web.RequestKey("lane_offer", Offer)
+# The answer says nothing but which methods may be asked for; these are they, as ``allowed_methods`` names them.
+PREFLIGHT = web.RequestKey("lane_preflight", str)
 
 
-class ReadyAnswer:
-    """A plain 200 to a GET, its head composed at most once a second."""
+class ReadyHead:
+    """Status line and fields of an answer, composed at most once a second."""
 
-    __slots__ = ("_fields", "_head", "_second", "lent", "rest", "route", "scope", "size", "until")
+    __slots__ = ("_fields", "_head", "_second")
 
-    def __init__(self, offer: Offer, reason: str, headers: Mapping[str, str], *, size: int) -> None:
-        self.lent = offer.lent
-        self.rest = offer.rest
-        self.route = offer.route
-        self.scope = offer.scope
-        self.until = offer.until
-        self.size = size
-        self._fields = _fields(reason, headers, offer.moving)
+    def __init__(
+        self,
+        status: str,
+        headers: Mapping[str, str],
+        moving: Mapping[str, Callable[[float], str]] | None = None,
+    ) -> None:
+        self._fields = _fields(status, headers, moving or {})
         self._second = -1
         self._head = b""
 
     def head_at(self, now: float) -> bytes:
-        """Status line and fields at ``now`` (seconds since the epoch)."""
+        """The bytes at ``now`` (seconds since the epoch)."""
         second = int(now)
         if second != self._second:
             self._second = second
@@ -85,6 +93,23 @@ class ReadyAnswer:
         return self._head
 
 
+class ReadyAnswer(ReadyHead):
+    """A plain 200 to a GET."""
+
+    __slots__ = ("hear", "lent", "rendition", "rest", "route", "scope", "size", "until")
+
+    def __init__(self, offer: Offer, reason: str, headers: Mapping[str, str], *, size: int) -> None:
+        super().__init__(f"200 {reason}", headers, offer.moving)
+        self.hear = offer.hear
+        self.lent = offer.lent
+        self.rest = offer.rest
+        self.rendition = offer.rendition
+        self.route = offer.route
+        self.scope = offer.scope
+        self.until = offer.until
+        self.size = size
+
+
 class ReadyAnswers:
     """Ready answers by what asks for them; bounded, longest not offered out first."""
 
@@ -92,6 +117,7 @@ class ReadyAnswers:
         self._capacity = capacity
         self._answers: dict[Key, ReadyAnswer] = {}
         self.get = self._answers.get
+        self.preflights: dict[str, ReadyHead] = {}  # by the methods that they allow: a few
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -115,6 +141,10 @@ class ReadyAnswers:
 
     def complete(self, request: web.Request, response: web.StreamResponse) -> None:
         """Keep the answer that ``request`` is about to get, if it was offered and is a plain one."""
+        methods = request.get(PREFLIGHT)
+        if methods is not None:
+            self._complete_preflight(request, methods, response)
+            return
         offer = request.get(OFFER)
         if offer is None or response.status != 200:
             return
@@ -128,44 +158,69 @@ class ReadyAnswers:
             return
         self.add(offer.key, ReadyAnswer(offer, response.reason, headers, size=len(body)))
 
+    def _complete_preflight(
+        self, request: web.Request, methods: str, response: web.StreamResponse
+    ) -> None:
+        headers = response.headers
+        if (
+            response.status == 204
+            and hdrs.VARY not in headers
+            and not any(name in headers for name in _TELLING)
+            and is_preflight(
+                request.method,
+                request.version,
+                request.headers,
+                should_close=not request.keep_alive,
+            )
+        ):
+            self.preflights[methods] = ReadyHead(f"204 {response.reason}", headers)
+
 
 def lend(
     request: web.Request,
     target: Target,
-    grant: Grant | None,
+    held: Remembered | None,
     *,
     route: Route,
+    limits: Limits | None,
     lent: Lent,
     fresh_seconds: float,
     moving: Mapping[str, Callable[[float], str]] | None = None,
     rest: Rest | None = None,
+    hear: Hear | None = None,
 ) -> None:
     """Let the hot lane give the answer that is being made, a plain 200 that the next such request would get too.
 
-    ``grant`` is ``None`` for a public origin; ``moving`` has the fields that change with time, by the seconds since
-    the epoch; ``rest`` reads on when the body is evicted while it is being sent.
+    ``held`` is ``None`` for a public origin; ``limits`` are those that the answer was made for; ``moving`` has the
+    fields that change with time, by the seconds since the epoch; ``rest`` reads on when the body is evicted while it
+    is being sent; ``hear`` wants to know some of what players say with such requests.
     """
     codings = codings_of(
         request.method, request.version, request.headers, should_close=not request.keep_alive
     )
     raw = request.raw_path
-    if codings is None or request.can_read_body or (grant is not None and target.token is None):
+    if codings is None or request.can_read_body or (held is not None and target.token is None):
         return
     before = "" if target.token is None else f"/t/{target.token}"
-    if not raw.startswith(f"{before}/") or len(raw) - len(before) > _LONGEST_TARGET:
+    if not raw.startswith(f"{before}/") or raw.count("&") >= MAX_PARAMETERS:
         return  # also an absolute target, or a token that something was cut out in front of
-    if grant is None and target.token is not None:
+    plain, _ = cut(raw)
+    if len(plain) - len(before) > _LONGEST_TARGET:
+        return
+    if held is None and target.token is not None:
         return  # a token where none is needed: not worth a place
-    if grant is not None and target.carried is not None:
+    if held is not None and target.carried is not None:
         return  # what covers a carried host is more than the lane looks at
     request[OFFER] = Offer(
-        key=(raw[len(before) :], None if grant is None else limits_of(grant), codings),
-        scope=None if grant is None else target.scope,
+        key=(plain[len(before) :], limits, codings),
+        scope=None if held is None else target.scope,
         route=route,
+        rendition=None if is_manifest(target.path) else rendition_of(target.scope),
         lent=lent,
         until=time.monotonic() + min(fresh_seconds, _LONGEST_SECONDS),
         moving=moving or {},
         rest=rest,
+        hear=hear,
     )
 
 
@@ -173,13 +228,13 @@ Part = bytes | Callable[[float], str]
 
 
 def _fields(
-    reason: str, headers: Mapping[str, str], moving: Mapping[str, Callable[[float], str]]
+    status: str, headers: Mapping[str, str], moving: Mapping[str, Callable[[float], str]]
 ) -> tuple[Part, ...]:
-    """The head in pieces: what stays as it is, and what is made anew."""
+    """The head in pieces: what stays as it is, and what is made anew; ``status`` with its reason."""
     changing = {name.lower(): make for name, make in moving.items()}
     changing["date"] = _date
     parts: list[Part] = []
-    still = f"HTTP/1.1 200 {reason}\r\n".encode()
+    still = f"HTTP/1.1 {status}\r\n".encode()
     for name, value in headers.items():
         make = changing.get(name.lower())
         if make is None:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from config.runtime.serving import RUNNER
 from config.settings.edge import EdgeSettings
+from config.settings.sessions import SessionSettings
 from edge.lane.lane import LANE, Lane
 from edge.lane.protocol import LaneRunner
 from edge.tokens.verified import VerifiedTokens
@@ -19,9 +20,22 @@ from edge.tokens.verified import VerifiedTokens
 _OWN_DESCRIPTORS = 1024
 
 
-def add_lane(app: web.Application, settings: EdgeSettings, tokens: VerifiedTokens) -> None:
-    """Let the application be served through our connections."""
-    lane = Lane(settings, tokens, most_connections=_descriptors_for_viewers())
+def add_lane(
+    app: web.Application,
+    settings: EdgeSettings,
+    tokens: VerifiedTokens,
+    *,
+    sessions: SessionSettings,
+    node: str,
+) -> None:
+    """Let the application be served through our connections; ``node`` is what this edge is called."""
+    lane = Lane(
+        settings,
+        tokens,
+        sessions=sessions,
+        node=node,
+        most_connections=_descriptors_for_viewers(),
+    )
     app[LANE] = lane
     runner: Callable[..., web.AppRunner] = partial(LaneRunner, lane=lane)
     app[RUNNER] = runner

@@ -3,7 +3,7 @@
 import { EngineUnavailable, bestFirst, loadVendor, trackLabel } from "./engine.js";
 
 /** Play `url` with dash.js. */
-export async function open({ video, url, startAt, onChange, onFailure }) {
+export async function open({ video, url, startAt, playback, onChange, onFailure }) {
   const dashjs = await loadVendor("dash.mediaplayer.min.js", "dashjs");
   if (!("MediaSource" in globalThis || "ManagedMediaSource" in globalThis)) {
     throw new EngineUnavailable("this browser has no Media Source Extensions");
@@ -16,6 +16,7 @@ export async function open({ video, url, startAt, onChange, onFailure }) {
       // Its default asks a public time server on the internet.
       utcSynchronization: { defaultTimingSource: { scheme: "urn:mpeg:dash:utc:http-head:2014", value: url } },
       text: { defaultEnabled: false },
+      cmcd: { enabled: true, version: 2, sid: playback, mode: "query" },
       lastBitrateCachingInfo: { enabled: false },
       lastMediaSettingsCachingInfo: { enabled: false },
     },

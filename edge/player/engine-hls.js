@@ -8,7 +8,7 @@ const FINAL_STATUSES = [...DENIED, 410];
 const BACK_BUFFER_SECONDS = 60;
 
 /** Play `url` with hls.js. */
-export async function open({ video, url, startAt, onChange, onFailure }) {
+export async function open({ video, url, startAt, playback, onChange, onFailure }) {
   const Hls = await loadVendor("hls.min.js", "Hls");
   if (!Hls.isSupported()) throw new EngineUnavailable("this browser has no Media Source Extensions");
   const hls = new Hls({
@@ -16,6 +16,7 @@ export async function open({ video, url, startAt, onChange, onFailure }) {
     backBufferLength: BACK_BUFFER_SECONDS,
     // As the other engines do it: this is how the controls know a live stream.
     liveDurationInfinity: true,
+    cmcd: { version: 2, sessionId: playback, useHeaders: false },
   });
   let chosen = "auto";
   let recoveries = 0;

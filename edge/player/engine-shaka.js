@@ -5,7 +5,7 @@ import { EngineUnavailable, OpenFailed, bestFirst, loadVendor, trackLabel } from
 const FINAL_STATUSES = [401, 403, 410];
 
 /** Play `url` with Shaka Player. */
-export async function open({ video, url, startAt, onChange, onFailure }) {
+export async function open({ video, url, startAt, playback, onChange, onFailure }) {
   const shaka = await loadVendor("shaka-player.min.js", "shaka");
   shaka.polyfill.installAll();
   if (!shaka.Player.isBrowserSupported()) throw new EngineUnavailable("this browser has no Media Source Extensions");
@@ -42,6 +42,7 @@ export async function open({ video, url, startAt, onChange, onFailure }) {
       // A live playlist without its ad breaks falls behind the clock, and its dates jump: what is listed counts.
       player.configure({ manifest: { availabilityWindowOverride: 3600, hls: { ignoreManifestProgramDateTime: true } } });
     }
+    player.configure({ cmcd: { enabled: true, version: 2, sessionId: playback, useHeaders: false } });
     await player.attach(video);
     await player.load(url, startAt || null);
   } catch (error) {

@@ -7,6 +7,7 @@ import { explain } from "./refusals.js";
 import { Session } from "./session.js";
 import { BadLink, parseLink } from "./source.js";
 import { Meter, describeStats } from "./stats.js";
+import { Telling } from "./telling.js";
 
 const STATS_EVERY_MS = 1000;
 
@@ -19,10 +20,20 @@ const session = new Session(video, {
   onNote: (text) => {
     byId("note").textContent = text;
   },
+  onOpening: (url, playback) => telling.start(url, playback),
+  onClosed: () => telling.stop(),
 });
 const choices = new Choices(session, { chooseEngine, onToggle: () => controls.wake() });
 const controls = new Controls(video, { busy: () => choices.isOpen, play: () => session.play() });
 const meter = new Meter(video, () => session.engine);
+// What the server thinks that this connection can carry: `{target_height, reason}`, or null.
+let advice = null;
+const telling = new Telling(video, {
+  stats: () => meter.stats(),
+  onAdvice: (found) => {
+    advice = found;
+  },
+});
 
 function showState() {
   const { state, error } = session;
@@ -51,7 +62,7 @@ function showStats() {
   if (session.state === "idle") return;
   meter.tick(performance.now());
   choices.refresh();
-  const pairs = describeStats(meter.stats(), session.offer?.label ?? "–").map(([name, value]) => {
+  const pairs = describeStats({ ...meter.stats(), advice }, session.offer?.label ?? "–").map(([name, value]) => {
     const pair = document.createElement("div");
     const [term, text] = [document.createElement("dt"), document.createElement("dd")];
     term.textContent = name;
@@ -146,7 +157,7 @@ window.kawa = Object.freeze({
   setQuality: (index) => choices.setQuality(index === "auto" ? "auto" : choices.qualities[index].id),
   setAudio: (index) => choices.setAudio(choices.audioTracks[index].id),
   setText: (index) => choices.setText(index === null ? null : choices.textTracks[index].id),
-  stats: () => ({ engine: session.offer?.id ?? null, ...meter.stats() }),
+  stats: () => ({ engine: session.offer?.id ?? null, ...meter.stats(), advice }),
 });
 
 // A browser lets a muted video start by itself.

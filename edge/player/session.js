@@ -7,7 +7,10 @@ import { movedTo } from "./source.js";
 
 const VIDEO_EVENTS = ["waiting", "stalled", "playing", "pause", "ended", "seeking", "seeked", "canplay"];
 
-/** Plays sources in `video`; `onState` follows state and error, `onTracks` qualities and tracks, `onNote` remarks. */
+/**
+ * Plays sources in `video`; `onState` follows state and error, `onTracks` qualities and tracks, `onNote` remarks, `onOpening`
+ * gets a manifest's address and a name for this playback, `onClosed` comes when it has ended.
+ */
 export class Session {
   source = null;
   state = "idle";
@@ -21,9 +24,9 @@ export class Session {
   // Whatever was begun for an earlier turn has nothing to say any more.
   #turn = 0;
 
-  constructor(video, { onState, onTracks, onNote }) {
+  constructor(video, report) {
     this.#video = video;
-    this.#report = { onState, onTracks, onNote };
+    this.#report = report;
     for (const event of VIDEO_EVENTS) video.addEventListener(event, () => this.#follow());
   }
 
@@ -114,6 +117,7 @@ export class Session {
   async #closeEngine() {
     const engine = this.#engine;
     this.#engine = null;
+    this.#report.onClosed();
     await engine?.close();
   }
 
@@ -125,7 +129,10 @@ export class Session {
       this.source = movedTo(this.source, url, probe.url);
       this.#offer = offer(id, this.source);
     }
+    const playback = randomName();
+    if (turn === this.#turn) this.#report.onOpening(probe.url, playback);
     return await ENGINES[id].open({
+      playback,
       video: this.#video,
       url: probe.url,
       startAt: this.#resumeAt,
@@ -170,4 +177,10 @@ export class Session {
     if (state !== "error") this.error = null;
     this.#report.onState();
   }
+}
+
+/** crypto.randomUUID is for secure pages only. */
+function randomName() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

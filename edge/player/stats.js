@@ -73,6 +73,7 @@ export function describeStats(stats, engineName) {
     ["bit rate", rate(stats.bitrate)],
     ["bandwidth", rate(stats.bandwidth)],
     ["buffer", `${stats.buffer.toFixed(1)} s`],
+    ["advice", stats.advice ? `${stats.advice.target_height}p, ${stats.advice.reason}` : "–"],
     ["dropped", `${stats.dropped} of ${stats.decoded}`],
   ];
 }

@@ -19,7 +19,7 @@ from config.runtime.processes import ProgramFailed
 from config.settings.load import Settings
 from edge import metrics
 from edge.counting import forget_live
-from edge.processes.handover import Handover
+from edge.processes.handover import Followed, Handover
 from edge.processes.link import Table
 from edge.processes.pauses import Pauses
 from edge.processes.worker import CannotWork, Worker, WorkerFailed
@@ -38,6 +38,13 @@ class Checked:
 
     settings: Settings
     keys_file: Path | None
+
+
+def follows_sessions(checked: Checked) -> bool:
+    """Whether there can be sessions: they are wanted, and some token is good, unlike at a plain proxy."""
+    settings, tokens = checked.settings, checked.settings.tokens
+    has_keys = checked.keys_file is not None or tokens.jwks_url is not None or bool(tokens.signers)
+    return settings.sessions.enabled and has_keys
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -69,6 +76,8 @@ class Fleet:
         self.checked = checked
         self.folder = folder
         self.on_prepared = on_prepared  # before the new worker serves anybody
+        self.followed: Followed | None = None  # for workers that are started from then on
+        self.on_ended: Callable[[Worker], None] = lambda worker: None
         self.numbers = itertools.count()
         self.carry_secret = secrets.token_urlsafe()
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -280,6 +289,7 @@ class _Slot:
             keys_file=checked.keys_file,
             carry_secret=self._fleet.carry_secret,
             settings=checked.settings,
+            followed=self._fleet.followed if follows_sessions(checked) else None,
         )
         worker = await Worker.start(handover, self._sock, on_silence=self._fleet.publish)
         self._coming = worker
@@ -304,7 +314,9 @@ class _Slot:
         self._fleet.publish()
         await worker.close()
         forget_live(worker.name)
+        self._fleet.on_ended(worker)
 
     async def _leave(self, worker: Worker, *, linger_seconds: float) -> None:
         await worker.leave(linger_seconds=linger_seconds)
         forget_live(worker.name)
+        self._fleet.on_ended(worker)

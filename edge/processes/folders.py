@@ -12,7 +12,7 @@ from config.settings.load import Settings
 
 # sockaddr_un has 108 bytes with the zero at the end (unix(7)); names are at most this long.
 _LONGEST_PATH = 107
-_LONGEST_NAME = len("w63-9999999.sock")
+_LONGEST_NAME = len("w63-9999999.sock")  # also "sessions.sock"
 
 
 class NoFolder(Exception):
@@ -27,6 +27,7 @@ class Folders:
     private: Path  # sockets and the checked keys
     state: Path  # files that outlive the edge
     revocations: Path
+    sessions: Path
 
     @classmethod
     def make(cls, settings: Settings) -> Folders:
@@ -51,6 +52,7 @@ class Folders:
             private=private,
             state=run / f"{name}.purges",
             revocations=run / f"{name}.revocations",
+            sessions=run / f"{name}.sessions",
         )
 
     def remove(self) -> None:

@@ -21,6 +21,23 @@ _LONGEST_WAIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """Where the parent follows sessions, and what it hashes addresses with."""
+
+    socket: Path
+    secret: bytes
+
+    def to_json(self) -> dict[str, str]:
+        """What ``from_json`` reads."""
+        return {"socket": str(self.socket), "secret": self.secret.hex()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, str]) -> Followed:
+        """What ``to_json`` made."""
+        return cls(socket=Path(value["socket"]), secret=bytes.fromhex(value["secret"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
     """One worker process: a restart in a moment of bad settings on disk must not read those."""
 
@@ -32,6 +49,12 @@ class Handover:
     keys_file: Path | None  # None: there are no keys, and no token is good
     carry_secret: str  # for all workers as long as the parent lives; the settings may have one that goes before
     settings: Settings
+    followed: Followed | None = None  # None: nobody follows sessions
+
+    @property
+    def process(self) -> str:
+        """A name that no other process of the same parent has, earlier or later."""
+        return self.peer_socket.stem
 
     def to_bytes(self) -> bytes:
         """What ``receive`` reads."""
@@ -46,6 +69,7 @@ class Handover:
                 "keys_file": keys,
                 "carry_secret": self.carry_secret,
                 "settings": _revealed(self.settings),
+                "followed": None if self.followed is None else self.followed.to_json(),
             }
         ).encode()
         return _LENGTH.pack(len(message)) + message
@@ -57,11 +81,12 @@ class Handover:
         (length,) = _LENGTH.unpack(_exactly(sock, _LENGTH.size))
         fields: dict[str, Any] = json.loads(_exactly(sock, length))
         sock.setblocking(False)
-        keys = fields.pop("keys_file")
+        keys, followed = fields.pop("keys_file"), fields.pop("followed")
         return cls(
             peer_socket=Path(fields.pop("peer_socket")),
             keys_file=None if keys is None else Path(keys),
             settings=_Handed.model_validate(fields.pop("settings")),
+            followed=None if followed is None else Followed.from_json(followed),
             **fields,
         )
 

@@ -153,6 +153,7 @@ def fixed_changes(old: Settings, new: Settings) -> tuple[str, ...]:
         "edge.admin": (old.edge.admin, new.edge.admin),
         "edge.workers": (old.edge.workers, new.edge.workers),
         "tokens.revocation.most": (old.tokens.revocation.most, new.tokens.revocation.most),
+        "sessions": (old.sessions, new.sessions),
         "edge.http": (old.edge.http.backlog, new.edge.http.backlog),
     }
     return tuple(name for name, (before, after) in pairs.items() if before != after)

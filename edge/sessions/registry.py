@@ -11,13 +11,15 @@ from config.contracts.sessions import Counted, Quality, SessionStart, StopReason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One session as one worker knows it: everything since that worker began, so that a lost report loses nothing."""
+    """One session as one worker knows it: everything since that worker (and its ``life`` there) began, so that a lost
+    report loses nothing."""
 
     id: str
     counted: Counted
     quality: Quality
     seen_at: float  # seconds since the epoch: its last sign of life
     paused: bool = False  # its player says so
+    life: int = 0  # a greater one than before has begun at zero: what an earlier one counted stays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,10 @@ class Answer:
     unknown: tuple[str, ...] = ()  # to be opened again: the registry has begun anew
     ended: Mapping[str, StopReason] = field(default_factory=dict)  # ends that this worker need know
     caps: Mapping[str, int | None] = field(default_factory=dict)  # greatest height, where changed
+
+
+class NoRegistry(Exception):
+    """The registry cannot be asked, or did not answer in time."""
 
 
 class Registry(Protocol):

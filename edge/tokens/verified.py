@@ -9,6 +9,7 @@ from typing import Protocol
 from config.contracts.grants import Grant
 from edge import metrics
 from edge.errors import EdgeError, TokenExpired, TokenNotYetValid, TokenRevoked
+from edge.sessions.viewing import Viewing
 
 # What makes one viewer's manifests differ from another's: height, bit rate, languages, ad breaks.
 Limits = tuple[int | None, int | None, tuple[str, ...], str | None]
@@ -41,11 +42,12 @@ class NothingRevoked:
 
 
 class Remembered:
-    """A verified token's grant, when it holds, and what was given for it."""
+    """A verified token's grant, when it holds, and the sessions that are played with it."""
 
     __slots__ = (
+        "_sessions",
         "begins_at",
-        "bytes",
+        "cap",
         "ends_at",
         "epoch",
         "following",
@@ -53,7 +55,7 @@ class Remembered:
         "is_plain",
         "limits",
         "renews_at",
-        "requests",
+        "session",
     )
 
     def __init__(self, grant: Grant, *, leeway_seconds: float) -> None:
@@ -72,13 +74,44 @@ class Remembered:
             self.renews_at = grant.expires_at - renewal.within
         self.following: tuple[str, float] | None = None  # the next token, and until when it will do
         self.epoch = -1  # of the revocations that it was held against
-        self.requests = 0
-        self.bytes = 0
+        self.cap: int | None = None  # the greatest height that ``limits`` takes into account
+        # What is played with it; where the grant covers several titles, each is a session of its own.
+        self.session: Viewing | None = None
+        self._sessions: dict[str, Viewing] | None = {} if len(grant.path_prefixes) > 1 else None
+
+    def session_for(self, scope: str) -> Viewing | None:
+        """The session that ``scope``, which the grant covers, belongs to, if it has begun in this process."""
+        if self._sessions is None:
+            return self.session
+        return self._sessions.get(self.prefix_of(scope))
+
+    def prefix_of(self, scope: str) -> str:
+        """The longest of the grant's prefixes that covers ``scope``; what is played for what it only leads to."""
+        found = ""
+        for prefix in self.grant.path_prefixes:
+            if len(prefix) > len(found) and scope.startswith(prefix):
+                found = prefix
+        if found or not self._sessions:
+            return found or self.grant.path_prefixes[0]
+        return max(self._sessions.values(), key=lambda viewing: viewing.seen_at).start.content
+
+    def belongs_to(self, viewing: Viewing, scope: str) -> None:
+        """From here on, requests for ``scope`` are ``viewing``'s."""
+        if self._sessions is None:
+            self.session = viewing
+        else:
+            self._sessions[self.prefix_of(scope)] = viewing
+
+    def cap_at(self, height: int | None) -> None:
+        """Offer nothing higher than ``height``; ``None``: what the grant allows."""
+        self.cap = height
+        self.limits = limits_of(self.grant, cap=height)
 
 
-def limits_of(grant: Grant) -> Limits | None:
-    """The grant's limits; ``None`` if it has none."""
-    limits = (grant.max_height, grant.max_bitrate, grant.languages, grant.ads)
+def limits_of(grant: Grant, *, cap: int | None = None) -> Limits | None:
+    """The grant's limits, and ``cap`` as its greatest height if it is lower; ``None`` if there are none."""
+    heights = [height for height in (grant.max_height, cap) if height is not None]
+    limits = (min(heights, default=None), grant.max_bitrate, grant.languages, grant.ads)
     return None if limits == (None, None, (), None) else limits
 
 

@@ -15,6 +15,7 @@ from config.contracts.tokens import PlaybackClaims
 from config.runtime.keys import KeySet, make_key_file
 from config.settings.load import Settings
 from edge.app import build_app
+from edge.sessions.open import alone
 from tests.edge.client import MASTER, MPD, SEGMENT, Client
 
 
@@ -72,7 +73,8 @@ def mint(key_set: KeySet) -> Callable[..., str]:
 
 @pytest.fixture
 async def edge(settings: Settings, title: Path, key_set: KeySet) -> AsyncIterator[TestServer]:
-    server = TestServer(build_app(settings, key_set=key_set))
+    registry = alone(settings.sessions)
+    server = TestServer(build_app(settings, key_set=key_set, registry=registry))
     async with server:
         yield server
 

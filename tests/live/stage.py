@@ -16,6 +16,7 @@ from config.contracts.tokens import PlaybackClaims
 from config.runtime.keys import KeySet, make_key_file
 from config.settings.load import Settings
 from edge.app import build_app
+from edge.sessions.open import alone
 from tests.edge.client import Client
 from tests.live.clocks import Clock
 from tests.live.media import Media
@@ -72,7 +73,8 @@ async def stage(media: Media, clock: Clock, folder: Path) -> AsyncIterator[Stage
         )
         make_key_file(settings.keys_file)
         keys = KeySet.read(settings.keys_file)
-        server = TestServer(build_app(settings, key_set=keys))
+        registry = alone(settings.sessions)
+        server = TestServer(build_app(settings, key_set=keys, registry=registry))
         async with (
             server,
             ClientSession(connector=TCPConnector(force_close=True, limit=0)) as session,

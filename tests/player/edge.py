@@ -58,6 +58,9 @@ class Edge:
     spoil: Callable[[str], bool] = lambda _path: False
     vendor_missing: bool = False
     seen: list[Seen] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)  # CMCD events
+    stopped: int = 0
+    advice: dict[str, object] | None = None
 
     def url(self, fragment: str = BASE, *, engine: str | None = None) -> str:
         """The address of the player for ``fragment``."""
@@ -68,6 +71,8 @@ class Edge:
         """The two routes."""
         app = web.Application(middlewares=[self._note])
         app.router.add_get("/player/{path:.*}", self._player)
+        app.router.add_post("/t/{token}/{path:.+}", self._told)
+        app.router.add_get("/t/{token}/{path:.+}/_kawa_session", self._session)
         app.router.add_get("/t/{token}/{path:.+}", self._stream)
         return app
 
@@ -86,6 +91,16 @@ class Edge:
         return web.Response(
             body=file.read_bytes(), content_type=_PAGE_TYPES[file.suffix], headers=PAGE_HEADERS
         )
+
+    async def _told(self, request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/_kawa_cmcd"):
+            self.told += (await request.text()).splitlines()
+        elif "stop" in request.query:
+            self.stopped += 1
+        return web.Response(status=204)
+
+    async def _session(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response({"advice": self.advice})
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         path = request.match_info["path"]

@@ -23,6 +23,7 @@ from config.settings.shared import ListenSettings
 from edge import keys
 from edge.app import build_app
 from edge.lane.lane import LANE
+from edge.sessions.open import alone
 from edge.tokens.revocation.register import Change
 from edge.tokens.revocation.revocations import Told
 
@@ -102,7 +103,8 @@ async def real_edge(
     )
     make_key_file(settings.keys_file)
     key_set = KeySet.read(settings.keys_file)
-    app = build_app(settings, key_set=key_set)
+    registry = alone(settings.sessions, clock=lambda: edge.now())
+    app = build_app(settings, key_set=key_set, registry=registry)
     edge = RealEdge(app=app, key_set=key_set)
     app[keys.CLOCK] = app[LANE].clock = edge.now
     sock = listening_socket(ListenSettings(), backlog=128)

@@ -51,14 +51,14 @@ async def test_every_refusal_is_explained_in_words_of_its_own(edge: Edge, page: 
 async def test_an_unknown_refusal_shows_the_servers_words_without_the_token(
     edge: Edge, page: Page
 ) -> None:
-    edge.refuse = lambda _path: "too-many-streams"
+    edge.refuse = lambda _path: "out-of-tea"
 
     await page.goto(edge.url())
     error = await until(page, "kawa.error")
 
     text = await shown(page)
-    assert error == {"code": "too-many-streams", "status": 429}
-    assert "refused too-many-streams for /t/…/vod/demo/a1" in text
+    assert error == {"code": "out-of-tea", "status": 429}
+    assert "refused out-of-tea for /t/…/vod/demo/a1" in text
     assert TOKEN not in text
 
 

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from config.launch.embedded.sockets import socket_folder
 from config.runtime.processes import ProcessSupervisor, Program, ProgramFailed
+from config.runtime.sessions.founding import settle
 
 _START_SECONDS = 20
 _OLDEST_MAJOR = 7
@@ -71,6 +72,7 @@ async def _until_ready(supervisor: ProcessSupervisor, path: Path) -> None:
         while True:
             try:
                 await client.ping()
+                await settle(client)
                 return
             except (RedisError, OSError) as error:
                 if supervisor.ends_of("valkey") > 2 or loop.time() > deadline:

@@ -28,6 +28,7 @@ class Wish:
     call: Call
     span: Span | None
     expected: int  # bytes, by the segment before it
+    is_urgent: bool = False  # for a viewer whose buffer is empty
     until: float = 0.0
     bytes: int = field(default=0, init=False)  # that arrived
     used: bool = field(default=False, init=False)  # a viewer has asked for it meanwhile
@@ -49,25 +50,28 @@ class Line:
         self._fetch = fetch
         self._clock = clock
         self._waiting: OrderedDict[str, Wish] = OrderedDict()
+        self._urgent: OrderedDict[str, Wish] = OrderedDict()
         self._running: dict[str, tuple[Wish, asyncio.Task[None]]] = {}
         self._is_open = True
         if isinstance(origin, HttpOrigin):
             origin.tell_of_places(waiting=self._give_way, free=self._go)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._waiting or key in self._running
+        return key in self._urgent or key in self._waiting or key in self._running
 
     def add(self, wish: Wish) -> None:
         """Fetch it now, or when there is room."""
         wish.until = self._clock() + _LONGEST_WAIT_SECONDS
-        self._waiting[wish.key] = wish
-        if len(self._waiting) > _MOST_WAITING:
-            self._waiting.popitem(last=False)
+        waiting = self._urgent if wish.is_urgent else self._waiting
+        waiting[wish.key] = wish
+        if len(self._urgent) + len(self._waiting) > _MOST_WAITING:
+            (self._waiting or self._urgent).popitem(last=False)
             metrics.PREFETCH.labels("busy").inc()
         self._go()
 
     def asked(self, key: str) -> None:
         """A viewer asks for it by itself, or joins what runs."""
+        self._urgent.pop(key, None)
         self._waiting.pop(key, None)
         running = self._running.get(key)
         if running is not None:
@@ -76,6 +80,7 @@ class Line:
     async def close(self) -> None:
         """End what runs, and begin nothing more."""
         self._is_open = False
+        self._urgent.clear()
         self._waiting.clear()
         tasks = [task for _, task in self._running.values()]
         for task in tasks:
@@ -83,8 +88,8 @@ class Line:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _go(self) -> None:
-        while self._waiting and self._is_open and self._has_room():
-            key, wish = self._waiting.popitem(last=False)
+        while (waiting := self._urgent or self._waiting) and self._is_open and self._has_room():
+            key, wish = waiting.popitem(last=False)
             if self._clock() > wish.until:
                 metrics.PREFETCH.labels("busy").inc()
                 continue

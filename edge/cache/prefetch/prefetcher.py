@@ -30,7 +30,7 @@ from edge.manifests.pipeline import Produced
 from edge.origin.origins import Origin, Origins
 from edge.origin.upstream import Question
 from edge.peers.peers import PeerUnavailable
-from edge.sessions.cmcd_next import NextObject
+from edge.sessions.cmcd.values import Cmcd, NextObject
 
 _MOST_REMEMBERED = 4096
 _UNUSED_SECONDS = 600.0
@@ -72,6 +72,11 @@ class Prefetcher:
             if not origin.is_local  # its files cost next to nothing when they are asked for
         }
 
+    @property
+    def is_active(self) -> bool:
+        """Whether anything is ever fetched ahead here."""
+        return bool(self._lines)
+
     async def learn(self, key: SourceKey, produced: Produced, is_new: bool) -> None:
         """A manifest was fetched; ``produced`` is the whole of it as players get it."""
         if self._lines and (not self._order.touch(key) or is_new):
@@ -84,9 +89,9 @@ class Prefetcher:
         result: str,
         size: int | None,
         grant: Grant | None,
-        said: tuple[NextObject, ...],
+        said: Cmcd | None,
     ) -> None:
-        """A viewer is being answered with ``size`` bytes of a file; ``said``: what its player will ask for next."""
+        """A viewer is being answered with ``size`` bytes of a file; ``said``: what its player says with the request."""
         if not self._lines:
             return
         name = f"{origin.name}/{question.target}"
@@ -95,9 +100,11 @@ class Prefetcher:
             self.served(origin, question, result, size)
         if result == "bypass":  # as this one was not kept, the next one would not be
             return
-        for pieces in self._next(name, start, said):
+        following = () if said is None else said.next_objects()
+        is_urgent = said is not None and said.is_urgent
+        for pieces in self._next(name, start, following):
             for piece in pieces:
-                self._wish(piece, grant, size or 0)
+                self._wish(piece, grant, size or 0, is_urgent=is_urgent)
 
     def served(self, origin: Origin, question: Question, result: str, size: int | None) -> None:
         """Somebody was answered with a file that this worker owns."""
@@ -113,8 +120,13 @@ class Prefetcher:
         if result == "miss":
             self._budget.earn(size or 0)
 
-    def want(self, origin: Origin, question: Question, expected: int) -> None:
-        """Fetch a file that this worker owns, when there is room; ``expected`` is its probable size."""
+    def want(
+        self, origin: Origin, question: Question, expected: int, *, is_urgent: bool = False
+    ) -> None:
+        """Fetch a file that this worker owns, when there is room; ``expected`` is its probable size.
+
+        ``is_urgent``: its viewer's buffer is empty, and it goes before those of others.
+        """
         line = self._lines.get(origin.name)
         if line is None:
             return
@@ -129,7 +141,7 @@ class Prefetcher:
         elif expected > self._budget.left:
             metrics.PREFETCH.labels("refused_budget").inc()
         else:
-            line.add(Wish(key=key, call=call, span=span, expected=expected))
+            line.add(Wish(key=key, call=call, span=span, expected=expected, is_urgent=is_urgent))
 
     async def close(self) -> None:
         """End what is being fetched."""
@@ -157,7 +169,7 @@ class Prefetcher:
             name, start = piece.name, None if piece.span is None else piece.span.start
         yield from islice(self._order.after(name, start), left)
 
-    def _wish(self, piece: Piece, grant: Grant | None, expected: int) -> None:
+    def _wish(self, piece: Piece, grant: Grant | None, expected: int, *, is_urgent: bool) -> None:
         try:
             origin = self._origins.named(piece.origin)
         except UnknownOrigin:
@@ -174,11 +186,20 @@ class Prefetcher:
         question = Question(path=path, query=query, headers=headers)
         slot = self._calls.upstreams.owner(origin, question)
         if slot is None:
-            self.want(origin, question, expected)
+            self.want(origin, question, expected, is_urgent=is_urgent)
         else:
-            self._tell(slot, origin, question, expected, piece.key)
+            self._tell(slot, origin, question, expected, piece.key, is_urgent=is_urgent)
 
-    def _tell(self, slot: int, origin: Origin, question: Question, expected: int, key: str) -> None:
+    def _tell(
+        self,
+        slot: int,
+        origin: Origin,
+        question: Question,
+        expected: int,
+        key: str,
+        *,
+        is_urgent: bool,
+    ) -> None:
         """Let the worker that owns the file decide, and fetch it once for all of them."""
         if self._is_known(key):
             metrics.PREFETCH.labels("already").inc()
@@ -190,7 +211,9 @@ class Prefetcher:
 
         async def tell() -> None:
             with contextlib.suppress(PeerUnavailable):
-                await self._calls.upstreams.hint(slot, origin, question, expected)
+                await self._calls.upstreams.hint(
+                    slot, origin, question, expected, is_urgent=is_urgent
+                )
 
         task = asyncio.create_task(tell(), name="prefetch hint")
         self._hints.add(task)

@@ -12,12 +12,14 @@ from urllib.parse import quote
 import pytest
 from aiohttp import ClientSession, TCPConnector, web
 from aiohttp.test_utils import TestServer
+from multidict import CIMultiDict
 
 from config.runtime.keys import KeySet
 from config.settings.load import Settings
 from config.settings.shared import HttpLimits
-from edge import metrics
+from edge import keys, metrics
 from edge.app import build_app
+from edge.origin.upstream import Question
 from edge.peers.app import peer_app, serving_peers
 from edge.peers.keys import PEERS
 from edge.peers.peers import Peers
@@ -578,6 +580,45 @@ async def test_at_most_so_many_run_at_a_time(start: Start, origin: Origin) -> No
         assert len(origin.segments()) == 5
 
 
+@pytest.mark.parametrize("said", ["su", "bl=0,bs", "v=2,su,sta=s"])
+async def test_whoever_has_nothing_left_to_play_goes_first(
+    start: Start, origin: Origin, said: str
+) -> None:
+    gate = origin.gates["/show/seg-8.ts"] = asyncio.Event()
+    async with start(ahead=3, concurrency=1) as edge:
+        await edge.get("a.m3u8")
+        await edge.get("seg-7.ts?CMCD=bl%3D20000")
+        await origin.saw("/show/seg-8.ts")
+        await edge.get(f"seg-20.ts?CMCD={quote(said)}")
+        gate.set()
+        await settled()
+        behind = [f"seg-{number}.ts" for number in (21, 22, 23, 9, 10)]
+        assert origin.segments() == ["seg-7.ts", "seg-8.ts", "seg-20.ts", *behind]
+
+
+async def test_too_many_that_are_in_a_hurry_push_out_those_that_are_not(
+    start: Start, origin: Origin
+) -> None:
+    gate = origin.gates["/show/seg-8.ts"] = asyncio.Event()
+    origin.files["/show/a.m3u8"] = PLAYLIST + b"".join(
+        b"#EXTINF:4,\nseg-%d.ts\n" % number for number in range(31, 200)
+    )
+    origin.files |= {f"/show/seg-{n}.ts": b"%03d." % n * (SIZE // 4) for n in range(31, 200)}
+    busy = counted("busy")
+    async with start(ahead=16, concurrency=1) as edge:
+        await edge.get("a.m3u8")
+        await edge.get("seg-7.ts")
+        await origin.saw("/show/seg-8.ts")
+        for number in range(30, 110, 16):
+            await edge.get(f"seg-{number}.ts?CMCD=su")
+        gate.set()
+        await settled()
+        fetched = set(origin.segments())
+    assert not fetched & {f"seg-{number}.ts" for number in range(9, 24)}
+    assert "seg-109.ts" in fetched
+    assert busy.more > 15
+
+
 async def test_the_end_of_the_edge_ends_what_is_being_fetched(start: Start, origin: Origin) -> None:
     origin.gates["/show/seg-8.ts"] = asyncio.Event()
     async with start() as edge:
@@ -601,20 +642,14 @@ async def test_files_of_this_machine_are_not_fetched_ahead(
     assert running() == []
 
 
-async def test_the_worker_that_owns_a_segment_fetches_it_for_all(
-    settings: Settings, key_set: KeySet, mint: Mint, origin: Origin, tmp_path: Path
-) -> None:
-    changed = Settings.model_validate(
-        {
-            "var_dir": settings.var_dir,
-            "edge": {"origins": {"cdn": {"kind": "http", "url": origin.url}}},
-        }
-    )
-    told, fetched = counted("told"), counted("fetched")
-    used = Counted(metrics.PREFETCHED, "used")
+@asynccontextmanager
+async def two_workers(
+    settings: Settings, key_set: KeySet, mint: Mint, folder: Path, **edge: Any
+) -> AsyncIterator[list[Edge]]:
+    changed = Settings.model_validate({"var_dir": settings.var_dir, "edge": edge})
     async with AsyncExitStack() as stack:
         workers = [Peers(slot, 2) for slot in range(2)]
-        paths = [tmp_path / f"{slot}.sock" for slot in range(2)]
+        paths = [folder / f"{slot}.sock" for slot in range(2)]
         session = await stack.enter_async_context(
             ClientSession(connector=TCPConnector(force_close=True))
         )
@@ -629,6 +664,16 @@ async def test_the_worker_that_owns_a_segment_fetches_it_for_all(
             edges.append(Edge(Client(session, server), app, mint("/cdn/show/")))
         for peers in workers:
             peers.learn(tuple(paths))
+        yield edges
+
+
+async def test_the_worker_that_owns_a_segment_fetches_it_for_all(
+    settings: Settings, key_set: KeySet, mint: Mint, origin: Origin, tmp_path: Path
+) -> None:
+    told, fetched = counted("told"), counted("fetched")
+    used = Counted(metrics.PREFETCHED, "used")
+    origins = {"cdn": {"kind": "http", "url": origin.url}}
+    async with two_workers(settings, key_set, mint, tmp_path, origins=origins) as edges:
         await edges[0].get("a.m3u8")
         for number in range(7, 15):
             await edges[0].get(f"seg-{number}.ts")
@@ -638,3 +683,51 @@ async def test_the_worker_that_owns_a_segment_fetches_it_for_all(
     assert fetched.more == 8
     assert 0 < told.more < 8
     assert used.more == 7
+
+
+async def test_the_worker_that_owns_a_segment_hears_that_its_viewer_has_nothing_left_to_play(
+    settings: Settings, key_set: KeySet, mint: Mint, origin: Origin, tmp_path: Path
+) -> None:
+    gate = asyncio.Event()
+    origin.gates = {f"/show/seg-{number}.ts": gate for number in range(8, 31) if number != 20}
+    origins = {"cdn": {"kind": "http", "url": origin.url}}
+    cache = {"prefetch": {"ahead": 8, "concurrency": 1}}
+    folder = {"origins": origins, "cache": cache}
+    async with two_workers(settings, key_set, mint, tmp_path, **folder) as edges:
+        owned = [segments_of(edge) for edge in edges]
+        assert owned[0] | owned[1] == set(range(7, 31))
+        assert not owned[0] & owned[1]
+        await edges[0].get("a.m3u8")
+        await edges[0].get("seg-7.ts")
+        await hints_given()
+        await edges[0].get("seg-20.ts?CMCD=su")
+        await hints_given()
+        gate.set()
+        await settled()
+        asked = [int(name[4:-3]) for name in origin.segments()]
+        for mine in owned:
+            # The first was being fetched already when somebody came who was in a hurry.
+            waited = [number for number in asked if number in mine and number not in (7, 20)][1:]
+            assert {number > 20 for number in waited} == {True, False}
+            assert [number > 20 for number in waited] == sorted(
+                (number > 20 for number in waited), reverse=True
+            )
+
+
+def segments_of(edge: Edge) -> set[int]:
+    """Those that this worker fetches by itself."""
+    origin = edge.app[keys.ORIGINS].named("cdn")
+    headers = CIMultiDict({"Accept-Encoding": "identity"})
+    upstreams = edge.app[keys.CALLS].upstreams
+    return {
+        number
+        for number in range(7, 31)
+        if upstreams.owner(
+            origin, Question(path=f"show/seg-{number}.ts", query="", headers=headers)
+        )
+        is None
+    }
+
+
+async def hints_given() -> None:
+    await until(lambda: not any(task.get_name() == "prefetch hint" for task in running()))

@@ -125,7 +125,6 @@ BAD = {
     "padded": request_for(kids=["A" * 22 + "=="]),
     "standard alphabet": request_for(kids=["+" + "A" * 21]),
     "bits left over": request_for(kids=["A" * 21 + "B"]),
-    "too large": request_for(bytes(16), more="x" * MAX_REQUEST_BYTES),
 }
 
 
@@ -135,6 +134,12 @@ async def test_what_is_no_licence_request_is_refused(
 ) -> None:
     status, answer = await poster.post(f"/t/{mint()}/vod/title/key/license", body)
     assert (status, json.loads(answer)["error"]) == (400, "bad-request")
+
+
+async def test_a_request_that_is_too_large_is_refused(poster: Poster, mint: Mint) -> None:
+    body = request_for(bytes(16), more="x" * MAX_REQUEST_BYTES)
+    status, answer = await poster.post(f"/t/{mint()}/vod/title/key/license", body)
+    assert (status, json.loads(answer)["error"]) == (413, "body-too-large")
 
 
 async def test_a_compressed_request_is_refused(poster: Poster, mint: Mint) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from config.contracts.tokens import PlaybackClaims
 from config.runtime.keys import KeySet, make_key_file
 from config.settings.load import Settings
+from edge.lane.protocol import Connection
 from tests.edge.lane.lanes import Edge, edge_in_thread
 
 BIG = bytes(range(256)) * 8192  # 2 MiB: more than the kernel takes at once
@@ -23,6 +25,31 @@ MASTER = (
     b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000000,RESOLUTION=640x360\nlow.m3u8\n"
     b"#EXT-X-STREAM-INF:BANDWIDTH=5000000,RESOLUTION=1920x1080\nhigh.m3u8\n"
 )
+
+
+# Requests that hot lanes answered, by token.
+HOT: Counter[str] = Counter()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hot_hits_are_counted() -> Iterator[None]:
+    HOT.clear()
+    give = Connection._give
+
+    def counted(
+        connection: Connection, target: str, codings: str, said: str | None, data: bytes
+    ) -> bool:
+        token = target.split("/")[2] if target.startswith("/t/") else ""
+        HOT[token] += (
+            1  # before the answer leaves: the test that waits for it runs in another thread
+        )
+        given = give(connection, target, codings, said, data)
+        HOT[token] -= not given
+        return given
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Connection, "_give", counted)
+        yield
 
 
 @pytest.fixture(scope="module")

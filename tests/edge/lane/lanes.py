@@ -8,22 +8,30 @@ import itertools
 import re
 import socket
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import uvloop
+from aiohttp import web
 
+from config.contracts.sessions import Counted
 from config.runtime.keys import KeySet
 from config.runtime.serving import listening_socket, serving
 from config.settings.load import Settings
 from config.settings.shared import ListenSettings
+from edge import keys
 from edge.app import build_app
 from edge.lane.lane import LANE, Lane
+from edge.sessions.open import alone
 
 PATIENCE_SECONDS = 20
+T = TypeVar("T")
 
 # What differs from one second or one request to the next.
-_CHANGING = re.compile(rb"(Date|X-Request-Id|Age): [^\r]*|max-age=\d+")
+_CHANGING = re.compile(rb"(Date|X-Request-Id|Age|CMSD-Dynamic): [^\r]*|max-age=\d+")
+_TTL = re.compile(rb"(\r\nCache-Status: [^\r]*;ttl=)\d+")
 _LENGTH = re.compile(rb"\r\nContent-Length: (\d+)", re.IGNORECASE)
 
 
@@ -33,8 +41,43 @@ class Edge:
 
     host: str
     port: int
-    lane: Lane
+    app: web.Application
     loop: asyncio.AbstractEventLoop
+    lane: Lane = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lane = self.app[LANE]
+
+    def counted_in_all(self) -> Counted:
+        """What all sessions together were given, without times."""
+
+        def add() -> Counted:
+            total = Counted()
+            for viewing in self.app[keys.SESSIONS]._viewings.values():
+                total.add(viewing.counted())
+            total.active_ms = 0
+            return total
+
+        return self.run(add)
+
+    def counted(self, token: str) -> Counted:
+        """What the session of a token that covers one title was given, without times, once all that ran has ended."""
+
+        def find() -> Counted:
+            held = self.app[keys.TOKENS].remembered(token, now=time.time())
+            counted = Counted() if held.session is None else held.session.counted()
+            counted.active_ms = 0
+            return counted
+
+        return self.run(find)
+
+    def run(self, function: Callable[[], T]) -> T:
+        """What ``function`` says in the edge's own thread."""
+
+        async def call() -> T:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(call(), self.loop).result(PATIENCE_SECONDS)
 
     def connect(self, *, receive_bytes: int | None = None) -> socket.socket:
         """A new connection."""
@@ -134,7 +177,7 @@ def plain(answer: bytes) -> bytes:
         head, end, answer = answer.partition(b"\r\n\r\n")
         return head + end + plain(answer)
     head, end, body = answer.partition(b"\r\n\r\n")
-    return _CHANGING.sub(rb"\1", head) + end + body
+    return _TTL.sub(rb"\1", _CHANGING.sub(rb"\1", head)) + end + body
 
 
 @contextlib.contextmanager
@@ -144,12 +187,13 @@ def edge_in_thread(settings: Settings, key_set: KeySet) -> Iterator[Edge]:
     ready, failures = threading.Event(), list[BaseException]()
 
     async def serve() -> None:
-        app = build_app(settings, key_set=key_set)
+        app = build_app(settings, key_set=key_set, registry=alone(settings.sessions))
+        app[keys.SESSIONS]._reader = None  # what players say is the tests' to read
         sock = listening_socket(ListenSettings(), backlog=128)
         stop = asyncio.Event()
         async with serving(app, sock, settings.edge.http, logged=False, ends_with_client=True):
             host, port = sock.getsockname()
-            edge = Edge(host, port, app[LANE], asyncio.get_running_loop())
+            edge = Edge(host, port, app, asyncio.get_running_loop())
             started.append(edge)
             stops.append(stop)
             ready.set()

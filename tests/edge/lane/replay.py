@@ -20,6 +20,7 @@ from urllib.parse import unquote
 import jwt
 import pytest
 
+from config.contracts.sessions import Counted
 from config.contracts.tokens import ISSUER
 from config.runtime.keys import KeySet, make_key_file
 from config.settings.load import Settings
@@ -41,7 +42,6 @@ _CLOSE = re.compile(r"(?im)^connection: close\r\n")
 _ELSEWHERE = {"verdict": "ok", "paths": ["/elsewhere/"]}
 # Once is enough, or a body would have to follow.
 _PECULIAR = re.compile(r"(?i)(host|content-length|transfer-encoding|expect) *:")
-_TTL = re.compile(rb"(\r\nCache-Status: [^\r]*;ttl=)\d+")
 
 
 class Pair:
@@ -61,6 +61,10 @@ class Pair:
     @property
     def without(self) -> Lane:
         return self._ordinary.lane
+
+    def counted(self) -> tuple[Counted, Counted]:
+        """What the sessions of each were given in all."""
+        return self._hot.counted_in_all(), self._ordinary.counted_in_all()
 
     def answers(self, recorded: Recorded) -> tuple[list[bytes], list[bytes]]:
         """What the edge with the hot lane says, and the one without, to every sending of the request."""
@@ -119,7 +123,7 @@ def sent(edge: Edge, method: str, requests: Sequence[bytes]) -> list[bytes]:
     answers = [ask_once(edge, method, first), *ask_kept(edge, method, first)]
     answers += [ask_once(edge, method, first) for _ in range(NEW - 1)]
     answers += [ask_once(edge, method, other) for other in others]
-    return [_TTL.sub(rb"\1", plain(answer)) for answer in answers]
+    return [plain(answer) for answer in answers]
 
 
 def ask_once(edge: Edge, method: str, request: bytes) -> bytes:
@@ -275,10 +279,12 @@ def combined(recorded: Sequence[Recorded], count: int, seed: int) -> list[Record
 def hits_counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[Lane]]:
     """How many requests each hot lane answers."""
     hits: Counter[Lane] = Counter()
-    give: Callable[[Connection, str, str, bytes], bool] = Connection._give
+    give: Callable[[Connection, str, str, str | None, bytes], bool] = Connection._give
 
-    def counted(connection: Connection, target: str, codings: str, data: bytes) -> bool:
-        given = give(connection, target, codings, data)
+    def counted(
+        connection: Connection, target: str, codings: str, said: str | None, data: bytes
+    ) -> bool:
+        given = give(connection, target, codings, said, data)
         hits[connection._lane] += given
         return given
 

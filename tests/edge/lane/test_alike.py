@@ -7,12 +7,15 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
-from tests.edge.lane.conftest import BIG, MASTER, PLAYLIST, SMALL
+from edge.lane.protocol import Connection
+from tests.edge.lane.conftest import BIG, HOT, MASTER, PLAYLIST, SMALL
 from tests.edge.lane.lanes import Edge
 from tests.edge.refusals import NOT_ALLOWED, causes
 
 Mint = Callable[..., str]
+STARTED = int(time.time())  # of all tokens of generated requests, so that they are remembered
 
 
 def get(target: str, *fields: str, method: str = "GET", version: str = "1.1") -> bytes:
@@ -20,9 +23,8 @@ def get(target: str, *fields: str, method: str = "GET", version: str = "1.1") ->
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def given_hot(edge: Edge, token: str) -> int:
-    held = edge.lane.tokens.held(token, now=time.time())
-    return 0 if held is None else held.requests
+def given_hot(token: str) -> int:
+    return HOT[token]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_a_ready_answer_is_the_ordinary_one(
     assert len(answers) == 3
     assert len(warm) == 2
     if origin == "vod":
-        assert given_hot(edge, token) == 3
+        assert given_hot(token) == 3
 
 
 @pytest.mark.parametrize(
@@ -74,8 +76,8 @@ def test_viewers_with_other_limits_get_other_manifests(edge: Edge, mint: Mint) -
 
     assert b"1920x1080" in first
     assert b"1920x1080" not in second
-    assert given_hot(edge, free) > 0
-    assert given_hot(edge, limited) > 0
+    assert given_hot(free) > 0
+    assert given_hot(limited) > 0
 
 
 def test_a_token_opens_only_what_it_covers(edge: Edge, mint: Mint) -> None:
@@ -238,6 +240,71 @@ def test_both_lanes_give_the_same_verdict(edge: Edge, request_bytes: bytes, stat
     assert after[1].split()[1] == str(status).encode()
 
 
+PREFLIGHT = (
+    "Origin: https://app.example",
+    "Access-Control-Request-Method: GET",
+    "Access-Control-Request-Headers: cmcd-object,cmcd-request",
+    "Sec-Fetch-Mode: cors",
+)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("/open/small.m4s", "/t/none/vod/title/small.m4s?CMCD=bs", "/t/x/vod/title/_kawa_cmcd"),
+        *(
+            "/",
+            "/player/",
+            "/player/none.js",
+            "/nowhere",
+            "//x",
+            "/a b",
+            "/%ff",
+            "/open/../x",
+            "/?#x",
+        ),
+        *("*", "http://edge.example/open/small.m4s", "http://evil.example/open/small.m4s"),
+    ],
+)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param(PREFLIGHT, id="plain"),
+        pytest.param((*PREFLIGHT, "X-Request-Id: abcdefgh1234"), id="with an id"),
+        pytest.param((*PREFLIGHT, "Content-Length: 3"), id="with a body that never comes"),
+        pytest.param((*PREFLIGHT, "Connection: close"), id="the last"),
+    ],
+)
+def test_a_browser_that_asks_what_it_may_ask_gets_the_ordinary_answer(
+    edge: Edge, target: str, fields: tuple[str, ...]
+) -> None:
+    edge.ask(get("/open/small.m4s", *PREFLIGHT, method="OPTIONS"), hot=False)
+    edge.ask(get("/t/x/vod/_kawa_cmcd", *PREFLIGHT, method="OPTIONS"), hot=False)
+    request = get(target, *fields, method="OPTIONS")
+
+    edge.both(request + (b"abc" if "Content-Length: 3" in fields else b""))
+
+
+def test_preflights_are_answered_at_once_and_counted_alike(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted() -> float:
+        edge.run(edge.lane.fold)
+        labels = {"route": "preflight", "method": "OPTIONS", "status_class": "2xx"}
+        return REGISTRY.get_sample_value("edge_http_requests_total", labels) or 0.0
+
+    request = get("/open/small.m4s", *PREFLIGHT, method="OPTIONS")
+    [answer] = edge.ask(request, hot=False)
+    assert b"\r\nAccess-Control-Allow-Headers: " in answer
+    start = counted()
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "_hand_on", None)  # nothing takes the ordinary way
+        edge.ask(request, request, hot=True)
+    assert counted() - start == 2
+    edge.ask(request, request, hot=False)
+    assert counted() - start == 4
+
+
 FIELDS = [
     "Accept: */*",
     "Accept-Language: de",
@@ -263,7 +330,11 @@ FIELDS = [
     "X-Request-Id: abcdefgh1234",
     "X-Request-Id: no",
     "CMCD-Session: sid=1",
+    'cmcd-request: bl=2100,nor="2.m4s"',
+    "CMCD-Status: bs\tx",
     "Sec-Fetch-Mode: cors",
+    "Access-Control-Request-Method: GET",
+    "Access-Control-Request-Headers: cmcd-object,cmcd-request",
     "TE: trailers",
     "Expect: 100-continue",
     "Content-Length: 0",
@@ -280,6 +351,14 @@ PATHS = [
     "empty.m4s",
     "none.m4s",
     "media.m3u8?a=b",
+    "media.m3u8?CMCD=bl%3D2100",
+    "small.m4s?CMCD=bl%3D2100%2Cbs",
+    "small.m4s?a=b&CMCD=bl%3D2100&CMCD=bs&c",
+    "small.m4s?CMCD",
+    "small.m4s?cmcd=bs",
+    "small.m4s?%43MCD=bs",
+    "small.m4s?CMCD=a#b",
+    'small.m4s?CMCD="<>[]^`{|}\\',
 ]
 
 
@@ -288,13 +367,12 @@ PATHS = [
 )
 @given(data=st.data())
 def test_generated_requests_are_answered_alike(edge: Edge, mint: Mint, data: st.DataObject) -> None:
-    now = int(time.time())
     token = data.draw(
         st.sampled_from(
             [
-                mint(issued_at=1, not_before=1, expires_at=4_000_000_000),
-                mint("/vod/other/", issued_at=1, not_before=1, expires_at=4_000_000_001),
-                mint(issued_at=1, not_before=1, expires_at=now - 3600),
+                mint(issued_at=STARTED, expires_at=STARTED + 3600),
+                mint("/vod/other/", issued_at=STARTED, expires_at=STARTED + 3601),
+                mint(issued_at=STARTED - 7200, expires_at=STARTED - 3600),
                 "garbage",
             ]
         ),

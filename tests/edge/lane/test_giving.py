@@ -52,7 +52,7 @@ def test_what_is_given_is_counted_as_on_the_ordinary_way(edge: Edge, token: str)
     edge.ask(*requests, hot=True)
     hot = counts()
 
-    assert given_hot(edge, token) == 5
+    assert given_hot(token) == 5
     added = [b - a for a, b in zip(start, ordinary, strict=True)]
     assert added == [5, 5 * len(SMALL), 5, 5]
     again = [b - a for a, b in zip(ordinary, hot, strict=True)]
@@ -65,7 +65,7 @@ def test_a_slow_reader_gets_every_byte(edge: Edge, token: str) -> None:
         sock.sendall(get(f"/t/{token}/vod/title/big.m4s"))
         answer = Reader(sock).answer(b"GET")
     assert answer.endswith(b"\r\n\r\n" + BIG)
-    assert given_hot(edge, token) == 1
+    assert given_hot(token) == 1
 
 
 def test_requests_that_come_while_an_answer_is_on_its_way_are_answered_after_it(
@@ -109,7 +109,7 @@ def test_a_file_that_is_purged_is_not_given_from_what_lies_ready(
     path.write_bytes(b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\nold.m4s\n")
     request = get(f"/t/{token}/vod/title/purged.m3u8")
     edge.ask(request, request, hot=True)
-    assert given_hot(edge, token) == 1
+    assert given_hot(token) == 1
 
     # What the ordinary way does when a newer version is there, or room is needed.
     for answer in edge.lane.answers._answers.values():
@@ -117,7 +117,7 @@ def test_a_file_that_is_purged_is_not_given_from_what_lies_ready(
             answer.lent._source.alive = False  # type: ignore[attr-defined]
     edge.ask(request, hot=True)
 
-    assert given_hot(edge, token) == 1
+    assert given_hot(token) == 1
 
 
 def test_ready_answers_are_bounded_and_let_go(edge: Edge, token: str) -> None:

@@ -52,5 +52,8 @@ def test_recorded_and_generated_requests_get_the_same_bytes_from_both_lanes(
             assert all(answer.startswith(b"HTTP/1.") for answer in ordinary), each
             differing += [(each, a, b) for a, b in zip(hot, ordinary, strict=True) if a != b]
         assert counted[pair.without] == 0
+        sessions_hot, sessions_ordinary = pair.counted()
     assert differing == []
     assert counted[pair.with_lane] >= hits
+    assert sessions_hot == sessions_ordinary
+    assert (sessions_ordinary.requests > 0) == kind.startswith("tokens")

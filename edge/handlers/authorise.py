@@ -25,6 +25,7 @@ from edge.handlers.asked import asked_of
 from edge.handlers.client import address_of
 from edge.origin.shield import FIELD, shield_allows
 from edge.query import Query
+from edge.sessions.cmcd.cut import cut
 from edge.target import Target, origin_form, parse_target
 from edge.tokens.transport import CarriedToken, brings_token, cookies_of, find_token
 from edge.tokens.verified import Remembered
@@ -65,8 +66,9 @@ def read_target(request: web.Request) -> tuple[Target, str | None]:
     """What the request asks for, and its token if it stands where only some schemes put one."""
     signers = request.app[keys.SIGNERS]
     if signers.links:
-        # First of all: the token may stand in the path, in ways that no path of ours has.
-        path, _, query = origin_form(request.raw_path).partition("?")
+        # First of all: the token may stand in the path, in ways that no path of ours has. No signer knew of CMCD.
+        bare, said = cut(origin_form(request.raw_path))
+        path, _, query = bare.partition("?")
         link_of = partial(
             signers.link_of,
             path,
@@ -80,7 +82,8 @@ def read_target(request: web.Request) -> tuple[Target, str | None]:
             # Last: pages of neighbouring hosts can set cookies that are sent here, too.
             found = link_of(cookies)
         if found is not None:
-            plain = found.path + (f"?{found.query}" if found.query else "")
+            rest = (found.query, "" if said is None else f"CMCD={said}")
+            plain = "?".join(filter(None, (found.path, "&".join(filter(None, rest)))))
             return parse_target(plain), found.link.encode()
     target = parse_target(request.raw_path)
     return target, target.package if target.token is None else None

@@ -114,6 +114,7 @@ class SessionControl:
         self._barred: Bounded[str, StopReason] = Bounded(_NAMES_MOST)
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._running: set[asyncio.Task[None]] = set()
+        self._is_full = False
 
     async def open(self, start: SessionStart, *, joins: bool) -> None:
         """Admit a session, or raise a ``StreamRefused``; see ``Registry``."""
@@ -219,11 +220,10 @@ class SessionControl:
         is_here = session is not None and session.is_open
         log.info("session kicked", session=id, here=is_here, reason=reason)
         self._bar(id, "kicked")
-        subject = ""
-        if session is not None:
-            subject = session.start.subject
-            await self._revoke_tokens(session)
+        subject = "" if session is None else session.start.subject
         told = self.orders is None or await self.orders.tell("kick", id, subject) == "sent"
+        if session is not None:
+            await self._revoke_tokens(session)
         return Done(here=int(is_here), told=told)
 
     async def forget(self, subject: str) -> Done:
@@ -364,8 +364,11 @@ class SessionControl:
         session = self._table.open(start, now=now)
         if session is None:
             metrics.SESSION_STARTS.labels("full").inc()
-            log.error("this edge follows as many sessions as it can")
+            if not self._is_full:
+                log.error("this edge follows as many sessions as it can")
+            self._is_full = True
             raise NoSessions
+        self._is_full = False
         session.is_admitted = is_admitted
         session.is_provisional = admission.is_provisional
         session.place = "held" if admission.is_counted else "none"

@@ -202,7 +202,12 @@ class Flusher:
         heard = [
             one
             for one in self._shards[shard].values()
-            if one.place == "held" and (one.seen_at != one.flushed_at or one.paused_at is not None)
+            if one.place == "held"
+            and (
+                one.seen_at > one.flushed_at
+                or one.paused_at is not None
+                or one.flushed_at > now  # the clock was set back
+            )
         ]
         for sessions in _slices(heard, RENEWED_AT_ONCE):
             seen = [one.seen_at for one in sessions]

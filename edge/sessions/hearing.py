@@ -113,6 +113,10 @@ class Hearing:
             self._videos = 1  # or more
             self._in_haste = True
 
+    def misses(self) -> None:
+        """What it said next could not be kept in mind: how much it has asked for is not known."""
+        self._left_asked_ms = -_ROUNDED_MS
+
     def asks(self, cmcd: Cmcd, at: float) -> None:
         """What came with a request."""
         if not self._asked.take(cmcd):
@@ -262,7 +266,9 @@ class Hearing:
         ):
             # What it asked for before has come, and it has nothing else.
             played_ms = self._left_ms + self._left_asked_ms - buffer_ms
-            stood_ms = round((at - self._left_at) * 1000) - played_ms
+            if played_ms < -_ROUNDED_MS or self._left_ms == 0:
+                return  # it began, or went to another place
+            stood_ms = round((at - self._left_at) * 1000) - max(0, played_ms)
         else:
             return
         if _GAP_MS[0] <= stood_ms <= _GAP_MS[1]:

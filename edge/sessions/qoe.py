@@ -9,6 +9,7 @@ from config.contracts.advice import advise, held_at, ladder_up_to
 from config.settings.sessions import CmcdSettings
 from edge import metrics
 from edge.sessions.cmcd.read import read
+from edge.sessions.cmcd.said import MOST_FIRST
 from edge.sessions.cmcd.values import Cmcd
 from edge.sessions.hearing import Hearing
 from edge.sessions.viewing import Viewing
@@ -43,6 +44,8 @@ def hear_all(viewing: Viewing, now: float, *, most_bytes: int) -> None:
     for place, text in enumerate(texts):
         cmcd = read(text, most=most_bytes)
         _count(cmcd)
+        if skipped and place == MOST_FIRST:
+            hearing.misses()
         # When each of them came is known of the first and the last only; the first goes last.
         at = viewing.said_at if place == 0 < last else viewing.seen_at
         hearing.asks(cmcd, min(at or now, now))

@@ -6,6 +6,7 @@ Then those that came first, which show what was left after a wait; a player may 
 from __future__ import annotations
 
 MOST_SAID = 6
+MOST_FIRST = 4  # of them came one right after the other
 # Whose turn it is to go: among the first four there is one about the picture and one about the sound.
 _GOING = (4, 5, 3, 2, 1, 0)
 
@@ -28,7 +29,7 @@ def kept_with(texts: list[str], text: str) -> int:
     if len(texts) < MOST_SAID:
         texts.append(text)
         return 0
-    place = next((n for n in _GOING if not tells(texts[n])), 4)
+    place = next((n for n in _GOING if not tells(texts[n])), MOST_FIRST)
     del texts[place]
     texts.append(text)
     return 1

@@ -9,10 +9,14 @@ import pytest
 from config.contracts.sessions import MOST_RENDITIONS
 from config.runtime.redis import open_redis
 from config.runtime.sessions.founding import settle
+from config.runtime.sessions.orders import OrderKind
+from config.settings.sessions import SessionSettings
 from config.settings.shared import RedisSettings
-from edge.errors import TooManyStreams
+from edge.errors import BadRevocation, TooManyStreams
+from edge.feed import Sent
 from edge.sessions import keeping
 from edge.sessions.journal import others, read_journal
+from edge.sessions.open import alone
 from tests.edge.sessions.parent.harness import Clock, Edges, pass_time, registry_settings, start
 
 
@@ -105,3 +109,30 @@ async def test_names_that_a_viewer_makes_up_grow_no_report_and_no_graph(
     assert len(state.counted.renditions) <= MOST_RENDITIONS
     assert sum(state.counted.renditions.values()) == state.counted.segments == 2000
     assert len(shown) < 300
+
+
+async def test_other_edges_are_told_of_a_kick_though_its_tokens_cannot_be_revoked() -> None:
+    async def revoke(_: str) -> None:
+        raise BadRevocation
+
+    told = Told()
+    control = alone(SessionSettings(), revoke=revoke)
+    control.orders = told
+    await control.open(start("one"), joins=False)
+    with pytest.raises(BadRevocation):
+        await control.kick("one")
+    assert told.orders == [("kick", "one", "user:1")]
+
+
+class Told:
+    """The other edges."""
+
+    def __init__(self) -> None:
+        self.orders: list[tuple[OrderKind, str, str]] = []
+
+    async def tell(self, kind: OrderKind, session: str, subject: str) -> Sent:
+        self.tell_soon(kind, session, subject)
+        return "sent"
+
+    def tell_soon(self, kind: OrderKind, session: str, subject: str) -> None:
+        self.orders.append((kind, session, subject))

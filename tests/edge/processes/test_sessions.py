@@ -8,7 +8,8 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from aiohttp import ClientSession
 from config.settings.load import Settings
 from config.settings.shared import RedisSettings
 from tests.edge.client import SEGMENT
-from tests.edge.processes.harness import Edge, Mint, running, until
+from tests.edge.processes import harness
+from tests.edge.processes.harness import Edge, Mint, until
 from tests.edge.processes.test_command import kawa
 
 MANIFEST = "vod/title/master.m3u8"
@@ -34,6 +36,14 @@ QUICK = {
 def env(redis_settings: RedisSettings) -> dict[str, str]:
     assert redis_settings.url is not None
     return {"KAWA_REDIS__URL": redis_settings.url.get_secret_value(), **QUICK}
+
+
+def running(
+    settings: Settings, env: Mapping[str, str] | None = None, *, workers: int = 1
+) -> AbstractAsyncContextManager[Edge]:
+    return harness.running(
+        settings, workers=workers, log_name="edge.log", admin=None, **(env or {})
+    )
 
 
 async def status_of(url: str, session: ClientSession) -> int:
@@ -53,7 +63,7 @@ async def sessions_of(edge: Edge, **headers: str) -> list[dict[str, Any]]:
 async def test_an_operator_lists_shows_and_kicks(
     settings: Settings, mint: Mint, env: dict[str, str]
 ) -> None:
-    async with running(settings, workers=2, **env, **TOKENS) as edge, ClientSession() as client:
+    async with running(settings, env | TOKENS, workers=2) as edge, ClientSession() as client:
         token = mint(session="evening", subject="user:7")
         assert await status_of(f"{edge.url}/t/{token}/{MANIFEST}", client) == 200
         assert await status_of(f"{edge.url}/t/{token}/{PIECE}", client) == 200
@@ -109,8 +119,8 @@ async def test_twenty_starts_with_a_limit_of_three_over_two_edges(
     shutil.copy2(settings.keys_file, other.keys_file)
     env["KAWA_STORAGE__FOLDER"] = str(settings.storage_folder)
     async with (
-        running(settings, **env) as one,
-        running(other, **env) as two,
+        running(settings, env) as one,
+        running(other, env) as two,
         ClientSession() as client,
     ):
         tokens = [mint(session=f"start-{n}", stream_limit=3) for n in range(20)]
@@ -142,7 +152,7 @@ async def test_twenty_starts_with_a_limit_of_three_over_two_edges(
 async def test_every_byte_that_clients_read_is_counted_also_when_a_worker_is_replaced(
     settings: Settings, mint: Mint, env: dict[str, str]
 ) -> None:
-    async with running(settings, workers=2, **env) as edge:
+    async with running(settings, env, workers=2) as edge:
         read = {f"viewer-{n}": 0 for n in range(8)}
         requests = 0
 
@@ -174,7 +184,7 @@ async def test_every_byte_that_clients_read_is_counted_also_when_a_worker_is_rep
 async def test_a_killed_worker_takes_at_most_its_last_second_with_it(
     settings: Settings, mint: Mint, env: dict[str, str]
 ) -> None:
-    async with running(settings, **env) as edge:
+    async with running(settings, env) as edge:
         token = mint(session="long")
         url = f"{edge.url}/t/{token}"
         async with ClientSession() as client:
@@ -219,7 +229,7 @@ async def test_with_redis_away_playing_goes_on(
     settings: Settings, mint: Mint, unused: Callable[[], str]
 ) -> None:
     env = {"KAWA_REDIS__URL": unused(), **QUICK}
-    async with running(settings, **env) as edge, ClientSession() as client:
+    async with running(settings, env) as edge, ClientSession() as client:
         token = mint(session="alone", stream_limit=1)
         for path in (MANIFEST, PIECE, PIECE):
             assert await status_of(f"{edge.url}/t/{token}/{path}", client) == 200
@@ -227,7 +237,7 @@ async def test_with_redis_away_playing_goes_on(
         assert await status_of(f"{edge.url}/t/{second}/{MANIFEST}", client) == 409
 
     async with (
-        running(settings, **env, KAWA_SESSIONS__WITHOUT_REDIS="deny") as edge,
+        running(settings, env | {"KAWA_SESSIONS__WITHOUT_REDIS": "deny"}) as edge,
         ClientSession() as client,
     ):
         limited, free = mint(session="a", stream_limit=1), mint(session="b")

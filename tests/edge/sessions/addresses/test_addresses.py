@@ -63,7 +63,7 @@ async def post(
     settings: Settings, key_set: KeySet, title: object, control: SessionControl, now: Now
 ) -> AsyncIterator[Post]:
     app = build_app(settings, key_set=key_set, registry=control)
-    app[CLOCK] = app[LANE].clock = now
+    app[CLOCK] = app[LANE].clock = now.__call__
     async with TestServer(app) as server, ClientSession() as session:
         yield Post(session, f"http://{server.host}:{server.port}")
 

@@ -30,7 +30,9 @@ PATIENCE_SECONDS = 20
 T = TypeVar("T")
 
 # What differs from one second or one request to the next.
-_CHANGING = re.compile(rb"(Date|X-Request-Id|Age|CMSD-Dynamic): [^\r]*|max-age=\d+")
+_CHANGING = re.compile(rb"(Date|X-Request-Id|CMSD-Dynamic): [^\r]*|max-age=\d+")
+# Of an answer that has just come there is none yet, and a second later there is.
+_AGE = re.compile(rb"\r\nAge: \d+")
 _TTL = re.compile(rb"(\r\nCache-Status: [^\r]*;ttl=)\d+")
 _LENGTH = re.compile(rb"\r\nContent-Length: (\d+)", re.IGNORECASE)
 
@@ -177,7 +179,7 @@ def plain(answer: bytes) -> bytes:
         head, end, answer = answer.partition(b"\r\n\r\n")
         return head + end + plain(answer)
     head, end, body = answer.partition(b"\r\n\r\n")
-    return _TTL.sub(rb"\1", _CHANGING.sub(rb"\1", head)) + end + body
+    return _TTL.sub(rb"\1", _AGE.sub(b"", _CHANGING.sub(rb"\1", head))) + end + body
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ import asyncpg
 
 from config.contracts.events import MediaFailed, MediaTranscoded
 from config.contracts.jobs import EVENTS_CHANNEL, TRANSCODE_TASK, JobStage, JobState
+from config.runtime.tasks import is_cancelled, to_its_end
 from transcode.errors import DatabaseDown, JobLost, Superseded, TranscodeError
 from transcode.metrics import DATABASE_FAILURES
 
@@ -150,6 +151,10 @@ class JobTable:
 
     async def finish(self, attempt: Attempt, event: MediaTranscoded) -> None:
         """Publish: the row and its event in one commit, or ``Superseded``. Safe to repeat."""
+        # A commit that was sent cannot be called back: only its answer tells whether there is anything to give back.
+        await to_its_end(self._finish(attempt, event))
+
+    async def _finish(self, attempt: Attempt, event: MediaTranscoded) -> None:
         ids = (attempt.media_id, attempt.number)
         async with self._transaction() as connection:
             if await connection.fetchval(_FINISH, *ids, event.prefix) is not None:
@@ -219,7 +224,7 @@ class JobTable:
 
 
 async def patiently(call: Callable[[], Awaitable[T]], *, patience: timedelta) -> T:
-    """Repeat a call that may be repeated while the database is away, for a while."""
+    """Repeat a call that may be repeated while the database is away, for a while; not once this task is told to end."""
     pause = _FIRST_PAUSE_SECONDS
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience.total_seconds()
@@ -227,7 +232,7 @@ async def patiently(call: Callable[[], Awaitable[T]], *, patience: timedelta) ->
         try:
             return await call()
         except DatabaseDown:
-            if loop.time() + pause > deadline:
+            if is_cancelled() or loop.time() + pause > deadline:
                 raise
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

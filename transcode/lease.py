@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from config.contracts.jobs import JobStage
+from config.runtime.tasks import heed_cancellation, to_its_end
 from config.settings.transcode import TranscodeSettings
 from transcode.errors import DatabaseDown, JobTimeout, Superseded
 from transcode.jobs import Attempt, JobTable
@@ -46,19 +47,26 @@ class Lease:
             self._stage, self._progress = stage, progress
 
     async def hold(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work; raise ``Superseded`` and stop it as soon as the claim is lost."""
-        tasks = (asyncio.create_task(work), asyncio.create_task(self._keep()))
+        """Do the work; raise ``Superseded`` and stop it as soon as the claim is lost. What came to its end counts."""
+        working, keeping = asyncio.create_task(work), asyncio.create_task(self._keep())
+        late = False
         try:
             async with asyncio.timeout(self._settings.job_timeout.total_seconds()):
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        except TimeoutError as error:
-            raise JobTimeout(f"the job ran longer than {self._settings.job_timeout}") from error
-        finally:
-            for task in tasks:
-                task.cancel()
-            # Until the encoder is gone and nothing writes into the scratch folder any more.
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in tasks:
+                await asyncio.wait((working, keeping), return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            late = True
+        except asyncio.CancelledError:
+            pass  # raised again below, unless the work is done
+        working.cancel()
+        keeping.cancel()
+        # Until the encoder is gone and nothing writes into the scratch folder any more.
+        await to_its_end(asyncio.gather(working, keeping, return_exceptions=True))
+        if not working.cancelled() and working.exception() is None:
+            return  # published: nothing is left to be given back
+        heed_cancellation()
+        if late:
+            raise JobTimeout(f"the job ran longer than {self._settings.job_timeout}")
+        for task in (working, keeping):
             if not task.cancelled():
                 task.result()
 

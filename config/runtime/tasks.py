@@ -6,13 +6,15 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from prometheus_client import Counter
 
 from config.runtime.logging import get_logger
 
 log = get_logger(__name__)
+
+T = TypeVar("T")
 
 TASK_FAILURES = Counter(
     "kawa_background_task_failures_total", "Background tasks that ended by an exception.", ["task"]
@@ -57,7 +59,7 @@ class BackgroundTasks:
                 await work()
                 return
             except Exception:
-                if _is_cancelled():
+                if is_cancelled():
                     return
                 log.exception("background task failed", task=name)
                 TASK_FAILURES.labels(name).inc()
@@ -69,11 +71,20 @@ class BackgroundTasks:
 
 def heed_cancellation() -> None:
     """End this task if it was told to: redis-py sends by ``wait_for``, which in Python 3.11 can swallow that."""
-    if _is_cancelled():
+    if is_cancelled():
         raise asyncio.CancelledError
 
 
-def _is_cancelled() -> bool:
+def is_cancelled() -> bool:
     """Whether this task was told to end, even if a library swallowed the exception that said so."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+async def to_its_end(work: Awaitable[T]) -> T:
+    """What ``work`` comes to, even when this task is told to end meanwhile: once, and ``is_cancelled`` tells of it."""
+    future = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        return await future

@@ -11,9 +11,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import aiohttp
+import asyncpg
 import pytest
 
 from config.contracts.events import MediaFailed, MediaTranscoded
+from config.contracts.jobs import JobStage
 from config.contracts.paths import MASTER_PLAYLIST
 from config.runtime.postgres import dsn_of, open_pool
 from config.runtime.storage.base import ObjectInfo, Storage, StorageError
@@ -24,7 +26,8 @@ from config.settings.shared import ListenSettings, PostgresSettings
 from config.settings.transcode import TranscodeSettings
 from tests.transcode.processes import processes_with
 from tests.transcode.queue_client import QueueClient, eventually, queue_client
-from transcode.jobs import JobTable
+from transcode.jobs import Attempt, JobTable
+from transcode.lease import Lease
 from transcode.packaging import rules
 from transcode.scratch import worker_folder
 from transcode.worker import Worker, main, reap_lost_jobs, take_jobs
@@ -63,16 +66,18 @@ async def worker_in_process(settings: Settings) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def worker_with(settings: Settings, storage: Storage) -> AsyncIterator[None]:
-    """A worker whose storage is the test's."""
+async def worker_with(
+    settings: Settings, storage: Storage, table: type[JobTable] = JobTable
+) -> AsyncIterator[JobTable]:
+    """A worker whose storage, and whose way to its rows, is the test's."""
     async with open_pool(settings.postgres, program="test") as pool:
-        jobs = JobTable(pool)
+        jobs = table(pool)
         with worker_folder(settings.scratch_folder) as scratch:
             worker = Worker(settings.transcode, jobs=jobs, storage=storage, scratch=scratch)
             async with BackgroundTasks() as tasks:
                 tasks.start("queue", lambda: take_jobs(settings, worker))
                 tasks.start("reaper", lambda: reap_lost_jobs(settings.transcode, jobs))
-                yield
+                yield jobs
 
 
 @asynccontextmanager
@@ -118,6 +123,25 @@ class BrokenStorage(FolderStorage):
             client, statement = self.statement
             await client.execute(statement)
         return await super().upload(key, source, move=move)
+
+
+class LateAnswers(JobTable):
+    """The answer to a commit comes only when the worker has been told to stop."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        super().__init__(pool)
+        self.committed = asyncio.Event()
+        self._working: asyncio.Task[object] | None = None
+
+    async def finish(self, attempt: Attempt, event: MediaTranscoded) -> None:
+        self._working = asyncio.current_task()
+        await super().finish(attempt, event)
+
+    async def _finish(self, attempt: Attempt, event: MediaTranscoded) -> None:
+        await super()._finish(attempt, event)
+        self.committed.set()
+        while self._working is not None and not self._working.cancelling():
+            await asyncio.sleep(0)
 
 
 def scratch_of(settings: Settings) -> list[Path]:
@@ -267,6 +291,49 @@ async def test_an_encoder_whose_claim_is_lost_is_stopped(
         await eventually(is_idle, seconds=5)
 
     assert await client.events() == []
+
+
+async def test_a_worker_stopped_while_its_commit_is_on_the_way_keeps_what_it_published(
+    settings: Settings, client: QueueClient, clip: Path
+) -> None:
+    storage = FolderStorage(settings.storage_folder)
+    async with worker_with(settings, storage, LateAnswers) as jobs:
+        assert isinstance(jobs, LateAnswers)
+        media_id = await client.submit(clip)
+        await asyncio.wait_for(jobs.committed.wait(), 60)
+
+    row = await client.row(media_id)
+    assert (row["state"], await client.queue_status(media_id)) == ("done", "succeeded")
+    assert f"{row['prefix']}/{MASTER_PLAYLIST}" in await client.objects()
+    assert rules.check(settings.storage_folder / row["prefix"]) == []
+    assert scratch_of(settings) == []
+
+
+async def test_work_that_is_done_counts_although_the_worker_stops_before_the_lease_is_let_go(
+    settings: Settings,
+) -> None:
+    advancing, stopping, stopped = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    class Unhurried(JobTable):
+        async def advance(self, attempt: Attempt, stage: JobStage, progress: float) -> None:
+            advancing.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                stopping.set()
+                await stopped.wait()
+
+    async def work() -> None:
+        await advancing.wait()
+
+    async with open_pool(settings.postgres, program="test") as pool:
+        attempt = Attempt(media_id=uuid4(), number=1)
+        lease = Lease(Unhurried(pool), attempt, settings.transcode)
+        holding = asyncio.create_task(lease.hold(work()))
+        await asyncio.wait_for(stopping.wait(), 10)
+        holding.cancel()
+        stopped.set()
+        await asyncio.wait_for(holding, 10)
 
 
 async def test_a_passing_failure_is_tried_again(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from config.runtime.key_files import Content, read_file
 from config.runtime.key_rotation import replace_now, rotate
@@ -19,6 +18,7 @@ from edge.tokens.keys import file as module
 from edge.tokens.keys.open import open_keys
 from edge.tokens.keys.source import KeySource
 from tests.edge.tokens.keys.publishing import Clock, private_jwk, public_jwk, until
+from tests.logs import logs_of
 
 Open = Callable[..., AbstractAsyncContextManager[KeySource]]
 
@@ -91,7 +91,7 @@ async def test_a_bad_file_is_kept_out_and_a_good_one_let_in_again(
 ) -> None:
     async with opened() as source:
         spoil(path)
-        with capture_logs() as logs:
+        with logs_of("edge.tokens.keys.file") as logs:
             assert not await source.refresh()
             assert not await source.refresh()
         assert names(source) == ["a"]

@@ -120,7 +120,8 @@ async def _costs() -> list[Row]:
                 lane.follows_sessions = lane.tells_those_who_ask = True
                 await hot.refresh()
                 lane.follows_sessions, lane.tells_those_who_ask = follows, tells
-                hot.connection()._told_until = 0.0
+                if (way := hot.connection()._way) is not None:
+                    way._told_until = 0.0
                 lane.figures_seconds = 0.0 if name == "told anew" else kept_seconds
                 seen[name].append(_microseconds(hot, data))
     whole = f"{min(seen['none']):.1f} µs without, the kernel's part left out"

@@ -31,7 +31,7 @@ from edge.handlers.given import Given
 from edge.handlers.proxy import is_proxied, proxy
 from edge.handlers.strict import METHODS, refusal_of
 from edge.lane.lane import LANE
-from edge.lane.protocol import answer_in_http11
+from edge.lane.server import answer_in_http11
 
 log = get_logger(__name__)
 

@@ -1,10 +1,10 @@
 """Connections to viewers: aiohttp's, with the hot lane in front and a guard behind.
 
-The only module that leans on names of aiohttp that are not public. Of ``RequestHandler``: ``_parser`` (``feed_data``,
-``message_consumed``), ``_waiter``, ``_messages``, ``_upgraded``, ``_payload_parser``, ``_close``, ``_force_close``,
-``_request_count``, ``_manager``, ``_keepalive_timeout``, ``_next_keepalive_close_time``, ``_process_keepalive``,
-``_drain_helper``; of ``Server``: ``_kwargs``, ``_loop``; of ``AppRunner``: ``_make_server``; of ``StreamResponse``:
-``_payload_writer``; of ``BaseRequest``: ``_cache``. tests/edge/lane/test_private_names.py fails when they change.
+With ``edge/lane/server.py`` all that leans on names of aiohttp that are not public. Of ``RequestHandler``: ``_parser``
+(``feed_data``, ``message_consumed``), ``_waiter``, ``_messages``, ``_upgraded``, ``_payload_parser``, ``_close``,
+``_force_close``, ``_request_count``, ``_manager``, ``_keepalive_timeout``, ``_next_keepalive_close_time``,
+``_process_keepalive``, ``_drain_helper``; of ``StreamResponse``: ``_payload_writer``.
+tests/edge/lane/test_private_names.py fails when they change.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 from typing import Any, cast
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import hdrs, web
 from aiohttp.http import HttpProcessingError, RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from config.runtime.access_log import JsonAccessLog
-from edge import metrics
-from edge.errors import BadRequest, EdgeError
+from edge.errors import BadRequest
 from edge.handlers.strict import allowed_methods
 from edge.lane.heads import codings_of, is_preflight
 from edge.lane.lane import Lane
-from edge.lane.pump import BodyGone, ClientLeft, Pump
-from edge.lane.ready import Lent, ReadyAnswer, Rest
+from edge.lane.pump import ClientLeft, Pump
+from edge.lane.ready import Lent
+from edge.lane.slow import SlowAnswer
+from edge.lane.way import Way
 from edge.sessions.cmcd.cut import cut, cut_fields, is_clean, said_by
-from edge.sessions.cmsd import DYNAMIC, Link, link_of
+from edge.sessions.cmsd import Link
 from edge.sessions.viewing import Viewing
 from edge.tokens.verified import Remembered
 
@@ -52,11 +52,9 @@ class Connection(RequestHandler):
         "_is_over",
         "_lane",
         "_pump",
-        "_rest_task",
         "_sent",
-        "_socket",
-        "_told",
-        "_told_until",
+        "_slow",
+        "_way",
         "network",
         "too_slow",
     )
@@ -69,12 +67,9 @@ class Connection(RequestHandler):
         self._is_over = True  # the last answer of the ordinary way, and the connection lives on
         self._held = b""
         self._pump: Pump | None = None
-        self._rest_task: asyncio.Task[None] | None = None
+        self._slow: SlowAnswer | None = None  # of the hot lane; the ordinary way has a pump
         self._sent: asyncio.Future[None] | None = None  # waited for at the end of the process
-        # The event loop's own descriptor in another object, made once somebody asks about the way to the viewer.
-        self._socket: socket.socket | None = None
-        self._told = b""  # the last CMSD field, and until when it is good enough
-        self._told_until = 0.0
+        self._way: Way | None = None  # made once somebody asks about it
         self.network = ""
         self.too_slow = False
 
@@ -100,15 +95,15 @@ class Connection(RequestHandler):
         self._lane.left(self)
         self._lane.watch.waiting.pop(self, None)
         self._held = b""
-        if self._socket is not None:
-            self._socket.detach()
-            self._socket = None
+        if self._way is not None:
+            self._way.close()
+            self._way = None
         if self._sent is not None and not self._sent.done():
             self._sent.set_result(None)
         if self._pump is not None:
             self._pump.end(exc or ConnectionResetError("The client left."))
-        if self._rest_task is not None:
-            self._rest_task.cancel()
+        if self._slow is not None:
+            self._slow.end(exc or ConnectionResetError("The client left."))
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -123,6 +118,8 @@ class Connection(RequestHandler):
         super().resume_writing()
         if self._pump is not None:
             self._pump.more()
+        elif self._slow is not None:
+            self._slow.more()
 
     def handle_error(
         self,
@@ -333,10 +330,7 @@ class Connection(RequestHandler):
         self._next_keepalive_close_time = loop_now + self._keepalive_timeout
         head = ready.head_at(now)
         if (said is not None and lane.tells_those_who_ask) or lane.tells_all:
-            if loop_now >= self._told_until:
-                self._told = self._dynamic_field(viewing)
-                self._told_until = loop_now + lane.figures_seconds
-            head = head[:-2] + self._told
+            head = head[:-2] + self._way_through(transport).field(viewing, now=loop_now)
         if lane.is_logged():
             self._log(target, len(head) + ready.size, data, held)
         try:
@@ -353,101 +347,24 @@ class Connection(RequestHandler):
             if viewing is not None:
                 viewing.bytes += ready.size
             return True
-        self._give_rest(ready, head, sent, transport, viewing)
+        self._slow = SlowAnswer(self, ready, viewing)
+        self._slow.begin(transport, self._fd, head, sent)
         return True
 
-    def _give_rest(
-        self,
-        ready: ReadyAnswer,
-        head: bytes,
-        sent: int,
-        transport: asyncio.Transport,
-        viewing: Viewing | None,
-    ) -> None:
-        """Go on with an answer that the kernel did not take whole."""
-        started = self._loop.time()
-        if sent < len(head):
-            transport.write(head[sent:])
-        place = max(0, sent - len(head))
-        if viewing is not None:
-            viewing.sent(place)
-        metrics.REQUESTS_RUNNING.inc()
-
-        def finished(error: BaseException | None) -> None:
-            self._pump = None
-            if isinstance(error, BodyGone) and ready.rest is not None:
-                self._rest_task = self._loop.create_task(
-                    self._read_on(ready, ready.rest, error.place, started, viewing)
-                )
-                return
-            given = ready.size if error is None else pump.handed
-            self._given(ready, given, started, error)
-
-        pump = Pump(
-            transport,
-            self._fd,
-            ready.lent,
-            start=place,
-            stop=ready.size,
-            finished=finished,
-            viewing=viewing,
-        )
-        self._pump = pump
-        if not transport.get_write_buffer_size():
-            pump.more()
-
-    async def _read_on(
-        self,
-        ready: ReadyAnswer,
-        rest: Rest,
-        place: int,
-        started: float,
-        viewing: Viewing | None,
-    ) -> None:
-        """Send the rest of a body that was evicted while it was being sent."""
-        failed: BaseException | None = None
-        try:
-            async with contextlib.aclosing(cast(Any, rest(place))) as pieces:
-                async for piece in pieces:
-                    if self.transport is None:
-                        raise ConnectionResetError("The client left.")
-                    self.transport.write(piece)
-                    await self._drain_helper()  # from then on the kernel has it
-                    place += len(piece)
-                    if viewing is not None:
-                        viewing.sent(len(piece))
-        except asyncio.CancelledError as error:
-            failed = error
-            raise
-        except (EdgeError, OSError) as error:
-            failed = error
-        finally:
-            self._rest_task = None
-            if failed is None and place != ready.size:
-                failed = EOFError("The rest of the body is too short.")
-            self._given(ready, place, started, failed)
-
-    def _given(
-        self, ready: ReadyAnswer, sent: int, started: float, error: BaseException | None
-    ) -> None:
-        """Count an answer that took its time, and go on with what came meanwhile."""
-        metrics.REQUESTS_RUNNING.dec()
-        metrics.REQUEST_SECONDS.labels(ready.route).observe(self._loop.time() - started)
-        metrics.BYTES_SENT.labels(ready.route).inc(sent)
-        metrics.REQUESTS.labels(ready.route, "GET", "2xx" if error is None else "aborted").inc()
+    def has_given(self, error: BaseException | None) -> None:
+        """An answer that took its time is over: go on with what came meanwhile, or let the client see that it broke."""
+        self._slow = None
         if error is not None:
             # The missing bytes tell the client that the body is not whole.
-            metrics.BODIES_CUT.labels(self._why_cut(error)).inc()
             if self.transport is not None:
                 self.transport.abort()
             return
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         self._let_go()
 
-    def _why_cut(self, error: BaseException) -> str:
-        if self.too_slow:
-            return "slow_client"
-        return "client_left" if isinstance(error, OSError | asyncio.CancelledError) else "origin"
+    async def drained(self) -> None:
+        """Return when the kernel has taken what was written."""
+        await self._drain_helper()
 
     def _log(
         self,
@@ -475,22 +392,15 @@ class Connection(RequestHandler):
 
     def link(self) -> Link | None:
         """What the kernel knows of the way to the viewer; ``None`` if it ends at a proxy, or nobody knows."""
-        if self._socket is None:
-            transport, peer = self.transport, self._peer()
-            if transport is None or transport.is_closing() or peer is None or self._fd < 0:
-                return None
-            if not self._lane.is_direct(peer):
-                return None
-            family = transport.get_extra_info("socket").family
-            self._socket = socket.socket(family, socket.SOCK_STREAM, 0, fileno=self._fd)
-        return link_of(self._socket)
+        transport = self.transport
+        if self._way is None and (transport is None or transport.is_closing()):
+            return None
+        return self._way_through(cast(asyncio.Transport, transport)).link()
 
-    def _dynamic_field(self, viewing: Viewing | None) -> bytes:
-        """The last field of a head, and its end."""
-        lane = self._lane
-        suggested = None if viewing is None else viewing.suggested_kbps
-        said = lane.hop.dynamic(self.link(), suggested, None, lane.is_pressed)
-        return f"{DYNAMIC}: {said}\r\n\r\n".encode()
+    def _way_through(self, transport: asyncio.Transport) -> Way:
+        if self._way is None:
+            self._way = Way(self._lane, transport, self._fd, self._peer())
+        return self._way
 
     def _peer(self) -> str | None:
         peer = self.peername
@@ -514,7 +424,7 @@ class Connection(RequestHandler):
             self.data_received(held)
 
     def _is_sending(self) -> bool:
-        return self._pump is not None or self._rest_task is not None
+        return self._pump is not None or self._slow is not None
 
     def _process_keepalive(self) -> None:
         """Not idle while the client still receives."""
@@ -612,38 +522,3 @@ class _Read:
         if isinstance(self._result, HttpProcessingError):
             raise self._result
         return self._result
-
-
-class LaneServer(web.Server):
-    """Makes our connections in place of aiohttp's."""
-
-    def __init__(self, server: web.Server, lane: Lane) -> None:
-        super().__init__(
-            server.request_handler,
-            request_factory=server.request_factory,
-            handler_cancellation=server.handler_cancellation,
-            loop=server._loop,
-            **server._kwargs,
-        )
-        self._lane = lane
-
-    def __call__(self) -> RequestHandler:
-        return Connection(self, lane=self._lane, loop=self._loop, **self._kwargs)
-
-
-class LaneRunner(web.AppRunner):
-    """Serves an application through our connections."""
-
-    __slots__ = ("_lane",)
-
-    def __init__(self, app: web.Application, *, lane: Lane, **kwargs: Any) -> None:
-        super().__init__(app, **kwargs)
-        self._lane = lane
-
-    async def _make_server(self) -> web.Server:
-        return LaneServer(await super()._make_server(), self._lane)
-
-
-def answer_in_http11(request: web.BaseRequest) -> None:
-    """Let the answer to a request of a version that we do not speak begin with one that we do."""
-    request._cache["version"] = HttpVersion11

@@ -13,7 +13,7 @@ from config.runtime.serving import RUNNER
 from config.settings.edge import EdgeSettings
 from config.settings.sessions import SessionSettings
 from edge.lane.lane import LANE, Lane
-from edge.lane.protocol import LaneRunner
+from edge.lane.server import LaneRunner
 from edge.tokens.verified import VerifiedTokens
 
 # For origins, files, sockets to come: never more than a quarter, so that a small limit still serves viewers.

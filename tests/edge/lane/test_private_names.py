@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Histogram
 
 from edge.lane.counts import observe_many
 
-# What edge/lane/protocol.py leans on; a new aiohttp that lacks one of these must be read before it is used.
+# What edge/lane/protocol.py and server.py lean on; an aiohttp that lacks one of these must be read before it is used.
 SLOTS = {
     "_parser",
     "_waiter",

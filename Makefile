@@ -7,6 +7,9 @@ NPM    := $(shell command -v npm 2>/dev/null || echo $(abspath $(BIN))/npm)
 # npm writes no registry addresses into our lock files and runs no install scripts.
 NPM_CI := $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
+# Every program is started many times, by tests above all: what was compiled is kept, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test demo test lint types imports bench lock clean
 

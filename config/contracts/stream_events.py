@@ -96,6 +96,34 @@ class StreamStopped:
         return cls(**_part(value), reason=value["reason"], revision=value["revision"])
 
 
+def part_or_end(
+    *,
+    start: SessionStart,
+    edge: str,
+    at: float,
+    counted: Counted,
+    quality: Quality,
+    part: str,
+    reason: StopReason | None,
+    revision: int,
+) -> StreamPart | StreamStopped:
+    """What is told of a session that goes on, or of one that has ended for a reason."""
+    if reason is None:
+        return StreamPart(
+            start=start, edge=edge, at=at, counted=counted, quality=quality, part=part
+        )
+    return StreamStopped(
+        start=start,
+        edge=edge,
+        at=at,
+        counted=counted,
+        quality=quality,
+        reason=reason,
+        revision=revision,
+        part=part,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamRejected:
     """A session was not opened, since as many play as may."""

@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from config.contracts.jobs import JobState
+from config.launch.errors import CommandFailed
 
 _CHUNK_BYTES = 8 * 2**20
 _POLL_SECONDS = 0.25
@@ -22,11 +23,11 @@ _TRIES = 5
 Progress = Callable[[float, str], None]  # share done, 0 to 1, and what is being done
 
 
-class CatalogRefused(RuntimeError):
+class CatalogRefused(CommandFailed):
     """The catalog did not do what it was asked; the message is its own."""
 
 
-class MediaNotMade(RuntimeError):
+class MediaNotMade(CommandFailed):
     """The transcode job ended without a result; the message says why."""
 
 

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 from aiohttp import ClientSession, ClientTimeout
 
 from config.launch.catalog_client import Playback
+from config.launch.errors import CommandFailed
 from config.runtime.logging import hide_secrets
 
 _READ_SECONDS = 600
@@ -19,7 +20,7 @@ _READ_SECONDS = 600
 _LENGTH_TOLERANCE_SECONDS = 0.5
 
 
-class CheckFailed(RuntimeError):
+class CheckFailed(CommandFailed):
     """What was read through the edge is not the source; the message says where they differ."""
 
 

@@ -9,6 +9,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+from config.launch.errors import CommandFailed
 from config.launch.system import Report
 
 # Big Buck Bunny trailer, (c) Blender Foundation, CC BY 3.0: 55 s, 1280x720, stereo. It lies in this source package.
@@ -19,7 +20,7 @@ _FETCH_SECONDS = 300
 _GENERATED_SECONDS = 20
 
 
-class NoClip(RuntimeError):
+class NoClip(CommandFailed):
     """No video to show: give one with FILE=…"""
 
 

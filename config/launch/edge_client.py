@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
+from config.launch.errors import CommandFailed
 from config.settings.load import Settings
 
 # A reload waits until every worker was replaced, one after another.
@@ -14,7 +15,7 @@ _LONGEST_SECONDS = 300.0
 _MOST_BYTES = 16 * 2**20
 
 
-class EdgeRefused(Exception):
+class EdgeRefused(CommandFailed):
     """The edge cannot be reached or did not do it; the message is the edge's own."""
 
 

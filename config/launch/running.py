@@ -9,14 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from config.launch.catalog_client import CatalogRefused, MediaNotMade
-from config.launch.check import CheckFailed
-from config.launch.clip import NoClip
-from config.launch.edge_client import EdgeRefused
-from config.launch.embedded.postgres import NoPostgres
-from config.launch.embedded.privileges import NoOtherUser
-from config.launch.embedded.valkey import NoRedisServer
-from config.launch.tokens.errors import NotAToken
+from config.launch.errors import CommandFailed
 from config.runtime.logging import setup_logging
 from config.runtime.processes import ProgramFailed, WrongUse
 from config.settings.load import Settings, settings_or_exit
@@ -26,21 +19,7 @@ from transcode.errors import TranscodeError
 T = TypeVar("T")
 
 # What a person can do something about; anything else is a fault of ours and shows its traceback.
-_FAILURES = (
-    CatalogRefused,
-    CheckFailed,
-    EdgeError,
-    EdgeRefused,
-    MediaNotMade,
-    NoClip,
-    NoOtherUser,
-    NoPostgres,
-    NoRedisServer,
-    NotAToken,
-    ProgramFailed,
-    TranscodeError,
-    OSError,
-)
+_FAILURES = (CommandFailed, EdgeError, ProgramFailed, TranscodeError, OSError)
 
 
 def settings_for(program: str) -> Settings:

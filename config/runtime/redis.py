@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
-from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
@@ -53,12 +53,8 @@ async def _single(settings: RedisSettings, url: str) -> AsyncIterator[Redis]:
         timeout=settings.acquire_timeout.total_seconds(),
         **_waits(settings),
     )
-    client = Redis(connection_pool=pool)
-    try:
+    async with _through(pool) as client:
         yield client
-    finally:
-        await client.aclose()
-        await pool.aclose()
 
 
 class _MasterPool(SentinelConnectionPool, BlockingConnectionPool):
@@ -80,13 +76,21 @@ async def _sentinel(settings: RedisSettings, url: str) -> AsyncIterator[Redis]:
         **_waits(settings),
         **given,
     )
+    try:
+        async with _through(pool) as client:
+            yield client
+    finally:
+        await sentinel.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _through(pool: ConnectionPool) -> AsyncIterator[Redis]:
     client = Redis(connection_pool=pool)
     try:
         yield client
     finally:
         await client.aclose()
         await pool.aclose()
-        await sentinel.aclose()
 
 
 class _Cluster(RedisCluster):

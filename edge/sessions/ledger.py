@@ -12,6 +12,7 @@ from config.contracts.stream_events import (
     StreamRejected,
     StreamStarted,
     StreamStopped,
+    part_or_end,
 )
 from edge import metrics
 from edge.cache.bounded import Bounded
@@ -179,22 +180,13 @@ class EventLedger:
 
 def event_of(session: Session, node: str) -> StreamPart | StreamStopped:
     """Everything that this boot gave to it, as the catalog stores it."""
-    if session.reason is None:
-        return StreamPart(
-            start=session.start,
-            edge=node,
-            at=session.at,
-            counted=session.counted(),
-            quality=session.quality(),
-            part=session.name,
-        )
-    return StreamStopped(
+    return part_or_end(
         start=session.start,
         edge=node,
         at=session.at,
         counted=session.counted(),
         quality=session.quality(),
+        part=session.name,
         reason=session.reason,
         revision=session.revision,
-        part=session.name,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from config.contracts.sessions import SessionStart, StopReason
-from config.contracts.stream_events import KINDS, StreamPart, StreamStopped
+from config.contracts.stream_events import KINDS, StreamPart, StreamStopped, part_or_end
 from config.runtime.logging import get_logger
 from edge import metrics
 from edge.sessions.journal import Found, Kept, Word, others, read_journal
@@ -75,22 +75,13 @@ async def _take(
 
 
 def _last_of(kept: Kept, node: str) -> StreamPart | StreamStopped:
-    if kept.reason is None:
-        return StreamPart(
-            start=kept.start,
-            edge=node,
-            at=kept.at,
-            counted=kept.counted,
-            quality=kept.quality,
-            part=kept.name,
-        )
-    return StreamStopped(
+    return part_or_end(
         start=kept.start,
         edge=node,
         at=kept.at,
         counted=kept.counted,
         quality=kept.quality,
+        part=kept.name,
         reason=kept.reason,
         revision=kept.revision,
-        part=kept.name,
     )

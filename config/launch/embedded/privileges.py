@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.launch.errors import CommandFailed
+
 _CLONE_NEWUSER = 0x10000000
 
 
-class NoOtherUser(RuntimeError):
+class NoOtherUser(CommandFailed):
     """The database cannot run as another user here: set KAWA_POSTGRES__DSN, or do not run Kawa as root."""
 
 

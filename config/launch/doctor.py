@@ -28,7 +28,7 @@ from config.runtime.serving import NoFastParser, require_fast_parser
 from config.runtime.storage.base import StorageError
 from config.runtime.storage.open import open_storage
 from config.settings.load import Settings
-from config.settings.shared import ListenSettings, PostgresSettings, RedisSettings
+from config.settings.shared import ListenSettings, PostgresSettings
 
 _LARGEST_CLOCK_OFFSET_SECONDS = 1.0
 _LEAST_FREE_BYTES = 2 * 2**30
@@ -152,8 +152,8 @@ async def _redis(settings: Settings) -> list[Finding]:
                 folder = settings.var_dir / "doctor-valkey"
                 url = await stack.enter_async_context(embedded_valkey(folder))
                 address = address.model_copy(update={"url": SecretStr(url)})
-            text = await _redis_version(address)
-        return [Finding(name="redis", good=True, text=text)]
+            async with open_redis(address) as client:
+                return [await _version(client), await _eviction(client)]
     except (RedisError, OSError, TimeoutError) as error:
         mend = "check KAWA_REDIS__URL and that the server runs"
         return [Finding(name="redis", good=False, text=str(error) or "no answer", mend=mend)]
@@ -163,15 +163,21 @@ async def _redis(settings: Settings) -> list[Finding]:
         shutil.rmtree(settings.var_dir / "doctor-valkey", ignore_errors=True)
 
 
-async def _redis_version(address: RedisSettings) -> str:
-    async with open_redis(address) as client:
-        return await _version(client)
-
-
-async def _version(client: Redis) -> str:
+async def _version(client: Redis) -> Finding:
     facts = await client.info("server")
     name, version = facts.get("server_name", "redis"), facts.get("valkey_version")
-    return f"{name} {version or facts['redis_version']}"
+    return Finding(name="redis", good=True, text=f"{name} {version or facts['redis_version']}")
+
+
+async def _eviction(client: Redis) -> Finding:
+    policy = (await client.info("memory")).get("maxmemory_policy", "unknown")
+    return Finding(
+        name="redis memory",
+        good=policy == "noeviction",
+        text=f"maxmemory-policy {policy}",
+        mend="set maxmemory-policy noeviction: what was evicted looks like streams that have ended",
+        fatal=False,
+    )
 
 
 async def _storage(settings: Settings) -> list[Finding]:

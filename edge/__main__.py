@@ -6,6 +6,7 @@ import faulthandler
 import socket
 import sys
 
+from config.runtime.importing import importing
 from config.settings.load import settings_or_exit
 from edge.counting import count_as_parent, count_as_worker
 from edge.processes.folders import Folders, NoFolder
@@ -29,9 +30,10 @@ def _parent(*, announce: bool) -> int:
     count_as_parent(folders.metrics)
 
     # After counting is set up: these import prometheus-client.
-    from config.runtime.logging import setup_logging
-    from config.runtime.serving import run
-    from edge.server import run_parent
+    with importing():
+        from config.runtime.logging import setup_logging
+        from config.runtime.serving import run
+        from edge.server import run_parent
 
     setup_logging(settings.log, program="edge")
     return run(lambda: run_parent(settings, folders, announce=announce))
@@ -44,9 +46,10 @@ def _worker(listening: int, line: int) -> int:
     handover = Handover.receive(parent)
     count_as_worker(handover.name)
 
-    from config.runtime.logging import setup_logging
-    from config.runtime.serving import run
-    from edge.server import run_worker
+    with importing():
+        from config.runtime.logging import setup_logging
+        from config.runtime.serving import run
+        from edge.server import run_worker
 
     setup_logging(handover.settings.log, program="edge")
     return run(lambda: run_worker(handover, sock=sock, line=parent))

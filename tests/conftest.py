@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import hypothesis
 import pytest
+from aiohttp import web_app
 from pydantic import SecretStr
 
 from config.launch.embedded.postgres import embedded_postgres
@@ -25,6 +27,19 @@ hypothesis.settings.register_profile("search", deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 TEMPLATE = "kawa_template"
+
+
+def pytest_collection_finish() -> None:
+    """Tell the collector of garbage that a million objects of thousands of tests are none."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _no_application_outlives_its_test() -> Iterator[None]:
+    yield
+    # aiohttp remembers handlers with their middlewares, and so their applications with all that these cache.
+    web_app._cached_build_middleware.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Literal
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -47,31 +46,27 @@ class Breaker:
             return "closed"
         return "half-open" if self._probing or self._clock() >= self._until else "open"
 
-    @contextlib.contextmanager
-    def guard(self, *failures: type[BaseException]) -> Iterator[None]:
+    def guard(self, *failures: type[BaseException]) -> Guard:
         """Run one call; ``failures`` are what counts against the neighbour, all else is an answer of it."""
-        is_probe = self._enter()
-        try:
-            yield
-        except failures:
-            self._failed(is_probe=is_probe)
-            raise
-        except Exception:
-            self._succeeded(is_probe=is_probe)
-            raise
-        except BaseException:  # cancelled: nobody knows
-            self._probing = self._probing and not is_probe
-            raise
-        else:
-            self._succeeded(is_probe=is_probe)
+        return Guard(self, failures)
 
-    def _enter(self) -> bool:
+    def enter(self) -> bool:
+        """Whether this call is the one that tries the neighbour again; ``BreakerOpen`` if there may be none."""
         if self._until is None:
             return False
         if self._probing or self._clock() < self._until:
             raise BreakerOpen
         self._probing = True
         return True
+
+    def leave(self, *, is_probe: bool, failed: bool | None) -> None:
+        """Take note of a call's end; ``None``: nobody knows."""
+        if failed:
+            self._failed(is_probe=is_probe)
+        elif failed is None:
+            self._probing = self._probing and not is_probe
+        else:
+            self._succeeded(is_probe=is_probe)
 
     def _failed(self, *, is_probe: bool) -> None:
         self._latest.append(True)
@@ -89,3 +84,23 @@ class Breaker:
             self._latest.clear()
         self._latest.append(False)
         self._in_a_row = 0
+
+
+class Guard:
+    """One call behind a breaker, for the length of a ``with`` block."""
+
+    __slots__ = ("_breaker", "_failures", "_is_probe")
+
+    def __init__(self, breaker: Breaker, failures: tuple[type[BaseException], ...]) -> None:
+        self._breaker = breaker
+        self._failures = failures
+        self._is_probe = False
+
+    def __enter__(self) -> None:
+        self._is_probe = self._breaker.enter()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        failed: bool | None = kind is not None and issubclass(kind, self._failures)
+        if kind is not None and not failed and not issubclass(kind, Exception):
+            failed = None  # cancelled
+        self._breaker.leave(is_probe=self._is_probe, failed=failed)

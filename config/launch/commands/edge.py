@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
+from config.launch.commands.programs import become
 from config.launch.edge_client import order
 from config.launch.plain_proxy import BadAddress, environment
 from config.launch.running import run_command, settings_for
@@ -62,7 +62,7 @@ def edge(
         options = (public_origin, cache_dir, profile, workers, admin)
         if any(option is not None for option in options):
             raise click.UsageError("these options belong to --listen; without it, see KAWA_EDGE__…")
-        _become_edge()
+        become("edge")
     if public_origin is None:
         raise click.UsageError("--listen needs --public-origin")
     try:
@@ -77,7 +77,7 @@ def edge(
     except BadAddress as error:
         raise click.UsageError(str(error)) from error
     settings_or_exit()  # said before a line promises anything
-    _become_edge("--announce")
+    become("edge", "--announce")
 
 
 @edge.command("reload")
@@ -187,9 +187,3 @@ def order_edge(
 ) -> dict[str, Any]:
     """What a running edge answers to an order; ends the command with one line if it cannot be given."""
     return run_command(order(settings_for("edge"), method, path, edge=url, body=body))
-
-
-def _become_edge(*arguments: str) -> NoReturn:
-    """Turn this process into the edge."""
-    sys.stdout.flush()
-    os.execv(sys.executable, (sys.executable, "-m", "edge", *arguments))  # noqa: S606 - no shell wanted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 import click
 
@@ -12,16 +13,16 @@ import click
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def catalog(arguments: tuple[str, ...]) -> None:
     """Run the catalog alone (``kawa catalog migrate``: only bring the database up to date)."""
-    _become("catalog")
+    become("catalog", *arguments)
 
 
 @click.command()
 def worker() -> None:
     """Run a transcode worker alone."""
-    _become("transcode")
+    become("transcode")
 
 
-def _become(module: str) -> None:
+def become(module: str, *arguments: str) -> NoReturn:
     """Turn this process into one of the programs."""
     sys.stdout.flush()
-    os.execv(sys.executable, (sys.executable, "-m", module, *sys.argv[2:]))  # noqa: S606 - no shell wanted
+    os.execv(sys.executable, (sys.executable, "-m", module, *arguments))  # noqa: S606 - no shell wanted

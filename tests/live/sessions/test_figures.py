@@ -54,6 +54,9 @@ async def test_no_more_was_counted_than_the_browser_may_have_got(
     # A player may leave while something comes: the browser lists none of it then, and the kernel may have had it all.
     assert abs(run.edge.counted.requests - len(run.seen.media)) <= MOST_LEFT
     assert abs(run.edge.counted.bytes - listed_bytes(run)) <= MOST_LEFT * LARGEST_BYTES
+    left = run.seen.left
+    assert {one.status for one in run.seen.media if one not in left} == {200}
+    assert len(left) <= MOST_LEFT
     assert run.edge.start.device == "desktop"
     assert run.edge.revision == 1
 

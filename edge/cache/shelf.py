@@ -70,36 +70,30 @@ class Shelf:
 
     async def find_on_disk(self, key: str) -> Stored | None:
         """What the disk has; taken into memory if it is wanted again."""
-        if self._disk is None:
+        entry = None if self._disk is None else self._disk.find(key)
+        if self._disk is None or entry is None:
             return None
-        entry = self._disk.find(key)
-        if entry is None:
-            return None
-        known = self._heads.get(key)
-        stored = known[1] if known is not None and known[0] == entry.stamp else None
+        heads = self._heads.get(key)
+        stored = heads[1] if heads is not None and heads[0] == entry.stamp else None
+        body: bytes | None = None
         if (entry.freq > 0 or self._memory.wants(key)) and self._memory.fits(entry.body_bytes):
-            return await self._taken_back(key, entry, stored)
-        if stored is None:
+            loaded = await self._disk.load(entry)
+            if loaded is None:
+                return self._memory.peek(key)
+            body = bytes(loaded.body.obj)  # no copy: it is bytes
+            stored = stored or self._head_of(key, entry, loaded.head)
+        elif stored is None:
             opened = await self._disk.open_body(entry)
             if opened is not None:
                 with opened:
                     stored = self._head_of(key, entry, opened.head)
-        if stored is not None:
-            stored.purged = stored.purged or entry.stale
-        return self._memory.peek(key) or stored
-
-    async def _taken_back(self, key: str, entry: DiskEntry, stored: Stored | None) -> Stored | None:
-        """An object that is wanted again, in memory."""
-        assert self._disk is not None  # noqa: S101 - the entry is of the disk
-        loaded = await self._disk.load(entry)
-        if loaded is not None and stored is None:
-            stored = self._head_of(key, entry, loaded.head)
         known = self._memory.peek(key)
-        if loaded is None or stored is None or known is not None:
-            return known  # another request was faster
+        if known is not None or stored is None or not entry.alive:
+            return known  # another request was faster; or it was purged or replaced meanwhile
         stored.purged = stored.purged or entry.stale
-        stored.chunks = (bytes(loaded.body.obj),)  # no copy: it is bytes
-        self._remember(stored)
+        if body is not None:
+            stored.chunks = (body,)
+            self._remember(stored)
         return stored
 
     def _head_of(self, key: str, entry: DiskEntry, head: bytes) -> Stored | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.edge.faults.conftest import Over
-from tests.edge.faults.driving import SEGMENT
+from tests.edge.faults.driving import CLIENT_SECONDS, SEGMENT
 from tests.edge.faults.leaks import Leaks
 from tests.edge.faults.origin import (
     Asked,
@@ -90,7 +90,8 @@ async def test_the_stale_matrix(state: str, age: str, seen: Seen, leaks: Leaks, 
 
     async with leaks.none(), contextlib.AsyncExitStack() as stack:
         origin = await stack.enter_async_context(scripted_origin(script))
-        options = {"first_byte_timeout": 0.2, "answer_timeout": 0.4, "retry_ratio": 0}
+        patience = 0.2 if state == "sick" else CLIENT_SECONDS
+        options = {"first_byte_timeout": patience, "answer_timeout": patience, "retry_ratio": 0}
         async with over(origin.url, breaker_failures=0, **options) as edge:
             if age != "none":
                 await edge.ask("/cdn/1.ts")

@@ -46,6 +46,23 @@ async def test_an_endless_line_is_refused() -> None:
                 pass
 
 
+async def test_the_pipes_are_closed_with_the_last_of_the_group() -> None:
+    if sys.platform != "linux":
+        lacking("only Linux lists what a process has open: test in a container")
+    stubborn_child = (
+        "import os, signal, time\n"
+        "if os.fork() == 0:\n"
+        "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('here', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    before = open_pipes()
+    async with running(python(stubborn_child)) as program:
+        lines = program.lines()
+        assert [await anext(lines), await anext(lines)] == [b"here", b"here"]
+    assert open_pipes() == before
+
+
 async def test_a_program_that_takes_too_long_is_stopped() -> None:
     with pytest.raises(ProgramTimeout):
         await run(python("import time; time.sleep(60)"), timeout=timedelta(seconds=0.3))
@@ -148,6 +165,11 @@ def test_progress_reads_microseconds_and_only_moves_on() -> None:
     assert not progress.read(b"out_time_us=3000000")
     assert progress.read(b"frame=100")
     assert (progress.seconds, progress.frame_count) == (4, 100)
+
+
+def open_pipes() -> set[str]:
+    found = [path for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    return {name for name in map(str, map(Path.readlink, found)) if name.startswith("pipe:")}
 
 
 def _is_running(pid: int) -> bool:

@@ -95,12 +95,22 @@ class Running:
         # Also when the leader is gone: a child of it may hold the pipes open.
         self._signal(signal.SIGKILL)
         await self._process.wait()
+        # A pipe is closed once it is read to its end; one that a stranger to the group holds is left to him.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE.total_seconds()):
+                await self._empty_stdout()
+                await self._drain
         self._drain.cancel()
         await asyncio.gather(self._drain, return_exceptions=True)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
+
+    async def _empty_stdout(self) -> None:
+        stdout = _pipe(self._process.stdout)
+        while await stdout.read(_LINE_BYTES):
+            pass
 
     async def _drain_stderr(self) -> None:
         stderr, size = _pipe(self._process.stderr), 0

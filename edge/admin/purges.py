@@ -80,6 +80,10 @@ class Purges:
         self._recent.append((time.monotonic(), data))
         self._count += 1
         answers = await self._workers.ask_all("POST", "/purge", data)
+        if len(answers) > 1:
+            # Whoever heard of it first may have asked a sibling that had not, and kept its answer.
+            again = await self._workers.ask_all("POST", "/purge", data)
+            answers |= {worker: None for worker, found in again.items() if found is None}
         files = sum(int(found.get("purged", 0)) for found in answers.values() if found is not None)
         return files, tuple(worker.name for worker, found in answers.items() if found is None)
 

@@ -165,13 +165,25 @@ class Exchanges:
 
     def purge(self, purge: Purge) -> None:
         """Keep nothing of what ``purge`` names and is arriving just now: it may be what the purge is about."""
-        for fill in self._running:
+        for fill in list(self._running):
             head = fill.head.result() if fill.plan is not None else None
             tags = () if head is None else tags_of(head.headers, self.settings.tag_fields)
-            if head is None or purge.covers(base_of(fill.base), tags):
-                fill.forget()
-                for key in [key for key, running in self._fills.items() if running is fill]:
-                    del self._fills[key]
+            is_unknown = head is None and purge.kind == "tag"
+            if is_unknown or purge.covers(base_of(fill.base), tags):
+                self._forget(fill)
+
+    def drop(self, base: str, *, besides: Question) -> None:
+        """Forget everything of one URL, also what is just arriving but for the answer that tells of the change."""
+        for fill in list(self._running):
+            if fill.base == base and fill.question is not besides:
+                self._forget(fill)
+        self.shelf.drop(base)
+
+    def _forget(self, fill: Fill) -> None:
+        """Those who wait for it get it; nobody joins them, and it is not kept."""
+        fill.forget()
+        for key in [key for key, running in self._fills.items() if running is fill]:
+            del self._fills[key]
 
     def count(self) -> None:
         """Say in the metrics what is under way."""
@@ -247,8 +259,8 @@ class Exchanges:
             self.keep_meta(call, stored)
         return stored
 
-    def keep_meta(self, call: Call, part: Stored) -> Stored:
-        """Keep the head of a file that is kept in slices, of which ``part`` is one."""
+    def keep_meta(self, call: Call, part: Stored, *, keep: bool = True) -> Stored:
+        """The head of a file that is kept in slices, of which ``part`` is one; not kept if that was purged."""
         known = self.shelf.find(call.base, call.question.headers)
         if known is not None and known.sliced and known.is_same_version(part):
             return known
@@ -267,7 +279,8 @@ class Exchanges:
             sliced=True,
             freq=0,
         )
-        self.shelf.put(meta, on_disk=call.on_disk)
+        if keep:
+            self.shelf.put(meta, on_disk=call.on_disk)
         return meta
 
     def _remember_unshared(self, key: str) -> None:

@@ -105,6 +105,7 @@ class Fill:
         self.interest = 0  # requests that wait for this
         self.abandoned = False  # it is ending: nobody may join any more
         self.stored: Stored | None = None
+        self.about: str | None = None  # the key of what it validates
         self._upstream = upstream
         self._decide = plan
         self._store = store
@@ -113,7 +114,7 @@ class Fill:
         self._max_bytes = max_bytes
         self._clock = clock
         self._held = 0
-        self._forgotten = False
+        self.forgotten = False  # purged or changed since it was asked
         self._task = asyncio.create_task(self._run(), name=f"fill {question.path[:80]}")
 
     @property
@@ -122,7 +123,7 @@ class Fill:
 
     def forget(self) -> None:
         """Serve those who wait, and keep nothing."""
-        self._forgotten = True
+        self.forgotten = True
 
     def leave(self, *, finish_fraction: float) -> None:
         """One who waited has gone; a fill that nobody wants ends, unless most of it is there."""
@@ -254,7 +255,7 @@ class Fill:
             and self.body.length != head.size
         ):
             raise OriginFailed("The origin's body does not have the length that it announced.")
-        if plan is not None and plan.store and self.body.kept and not self._forgotten:
+        if plan is not None and plan.store and self.body.kept and not self.forgotten:
             self.stored = self._store(self, head, plan, self.body.chunks())
         self.body.finish()
         if self.stored is not None:

@@ -235,11 +235,11 @@ class ManifestCache:
         version = _version(wanted, source)
         with _usable():
             treated = await self._ads.treat(version, treatment, ask=ask)
-        source.notes[treatment] = treated
         if treated.is_early:
             asyncio.get_running_loop().call_later(_EARLY_SECONDS, source.notes.pop, treatment, None)
         elif treated.body is not source.document.body:
             self._sources.grown(wanted.key, source, len(treated.body))
+        source.notes[treatment] = treated
         return treated
 
     async def _leader(self, rendition: Rendition, behind: Behind | None) -> Version | None:
@@ -291,7 +291,12 @@ class ManifestCache:
         own = self._policies.of(wanted.origin, None)
         if own is None or own.policy is not AdPolicy.STRIP:
             await self._learn(wanted.key, produced, is_new)
-        return document
+        latest = self._sources.known(wanted.key)
+        if latest is None or latest is newest:
+            return document
+        # Another request brought one meanwhile.
+        is_late = is_behind(document.body, latest.document.body, self._limits)
+        return latest.document if is_late else document
 
     async def _make(self, wanted: Wanted, source: Source, recipe: Recipe) -> Form:
         started = time.perf_counter()
@@ -310,8 +315,8 @@ class ManifestCache:
         metrics.MANIFEST_SECONDS.labels(produced.format.value).observe(
             time.perf_counter() - started
         )
-        source.forms[recipe] = form
         self._sources.grown(wanted.key, source, form.size_bytes)
+        source.forms[recipe] = form
         if treated is not None and treated.is_early:
             asyncio.get_running_loop().call_later(
                 _EARLY_SECONDS, self._forget, wanted.key, source, recipe

@@ -225,17 +225,20 @@ class SharedCache:
     # Validation.
 
     async def _validated(self, call: Call, stored: Stored, wants: RequestDirectives) -> Found:
-        fill = self._validate(call, stored)
-        first = fill.interest == 0
+        fill, first = self._validate(call, stored)
         try:
             await self._exchanges.head_of(fill)
+        except OriginChanged:
+            raise  # the origin has answered: what is kept is not what it has
         except OriginError:
             if self._on_error(call, stored, wants):
                 self._hold_off(stored)
                 return await self._kept(call, stored, "stale", why="error", asked=True)
             raise
         plan = fill.plan
-        if plan is not None and plan.why in (_NOT_MODIFIED, _STALE):
+        # Of another variant it would say nothing.
+        is_about = fill.about == stored.key
+        if plan is not None and is_about and plan.why in (_NOT_MODIFIED, _STALE):
             self._exchanges.leave(fill)
             status = fill.head.result().status
             if plan.why == _STALE:
@@ -248,11 +251,11 @@ class SharedCache:
             return await self._alone(call, "stale")
         return self._joined(call, fill, first=first, fwd="stale")
 
-    def _validate(self, call: Call, stored: Stored) -> Fill:
-        """The exchange that finds out whether ``stored`` is still the newest, begun here or under way."""
+    def _validate(self, call: Call, stored: Stored) -> tuple[Fill, bool]:
+        """The exchange that finds out whether ``stored`` is still the newest; whether it was begun here."""
         running = self._exchanges.running(call.base)
         if running is not None:
-            return running
+            return running, False
         headers = without_conditions(call.question.headers)
         headers.popall("Range", None)
         headers.update(conditions_for(stored.headers))
@@ -261,26 +264,31 @@ class SharedCache:
         def plan(head: Head) -> Plan:
             if head.status == 304:
                 if not may_freshen(stored.headers, head.headers):
-                    self._shelf.drop(stored.base)
+                    self._exchanges.drop(stored.base, besides=question)
                     raise OriginChanged  # it speaks of another version: ask again, for the whole
-                self._freshen(call, stored, head)
+                if not fill.forgotten:
+                    self._freshen(call, stored, head)
+                elif stored.chunks is None and not self._shelf.holds(stored.key):
+                    raise OriginChanged  # nothing is left of it
                 return Plan(shared=True, store=False, terms=stored.terms, why=_NOT_MODIFIED)
             if head.is_error and self._on_error(call, stored):
                 self._hold_off(stored)
                 return Plan(shared=True, store=False, terms=stored.terms, why=_STALE)
             decided = self._exchanges.plan(call, question, head)
-            if decided.store:
-                self._shelf.drop(stored.base)  # with all slices and variants of the old version
+            if decided.store and not fill.forgotten:
+                # With all slices and variants of the old version.
+                self._exchanges.drop(stored.base, besides=question)
             return decided
 
-        return self._exchanges.begin(call, call.base, question, plan)
+        fill = self._exchanges.begin(call, call.base, question, plan)
+        fill.about = stored.key
+        return fill, True
 
     def _freshen(self, call: Call, stored: Stored, head: Head) -> None:
         fields = CIMultiDictProxy(freshened(stored.headers, head.headers, profile=call.profile))
         stored.headers = fields
         stored.requested_at, stored.received_at = head.requested_at, head.received_at
         stored.terms = self._exchanges.terms(call, stored.status, head, fields)
-        stored.purged, stored.alive, stored.hold_off = False, True, 0.0
         self._shelf.freshened(stored, on_disk=call.on_disk)
 
     def _on_error(
@@ -315,8 +323,7 @@ class SharedCache:
     async def _first_slice(self, call: Call, place: int) -> Found:
         """A range of a file that is not known: one whole slice, and with it the size of the file."""
         index = self._slices.index_of(place)
-        fill = self._slices.first_fill(call, index)
-        first = fill.interest == 0
+        fill, first = self._slices.first_fill(call, index)
         head = await self._exchanges.head_of(fill)
         plan = fill.plan
         joins = first or self._exchanges.may_join(call, fill)
@@ -331,7 +338,7 @@ class SharedCache:
             headers.popall("Content-Range", None)
             fields = CIMultiDictProxy(headers)
             return replace(found, status=200, reason="OK", headers=fields, span=None)
-        return self._in_slices(call, head, plan, found, index=index, complete=head.complete)
+        return self._in_slices(call, fill, plan, found, index=index, complete=head.complete)
 
     async def _alone(self, call: Call, fwd: Forwarded, *, conditional: bool = False) -> Found:
         """An exchange for this request only, with its conditions if only the origin can judge them."""
@@ -353,7 +360,8 @@ class SharedCache:
         def plan(head: Head) -> Plan:
             for url in invalidated(call.question.method, head.status, call.url, head.headers):
                 if url.startswith(root):
-                    self._shelf.drop(f"{call.store}/{url[len(root) :]}")
+                    base = f"{call.store}/{url[len(root) :]}"
+                    self._exchanges.drop(base, besides=call.question)
             return self._exchanges.plan(call, call.question, head)
 
         return await self._exchanged(call, call.question, plan, "method")
@@ -394,13 +402,14 @@ class SharedCache:
             complete=head.complete,
         )
         if plan.first_bytes is not None and head.size is not None:
-            return self._in_slices(call, head, plan, found, index=0, complete=head.size)
+            return self._in_slices(call, fill, plan, found, index=0, complete=head.size)
         return found
 
     def _in_slices(
-        self, call: Call, head: Head, plan: Plan, found: Found, *, index: int, complete: int
+        self, call: Call, fill: Fill, plan: Plan, found: Found, *, index: int, complete: int
     ) -> Found:
         """A large file of which ``found`` is one slice that is arriving."""
+        head = fill.head.result()
         headers = CIMultiDict(head.headers)
         headers.popall("Content-Range", None)
         part = Stored(
@@ -418,7 +427,7 @@ class SharedCache:
             size=0,
             complete=complete,
         )
-        meta = self._exchanges.keep_meta(call, part)
+        meta = self._exchanges.keep_meta(call, part, keep=not fill.forgotten)
         return replace(
             found,
             status=200,

@@ -125,11 +125,21 @@ class Shelf:
             disk.write(stored.key, encode_head(stored), stored.tags, body)
 
     def freshened(self, stored: Stored, *, on_disk: bool) -> None:
-        """Keep what a 304 changed."""
+        """Keep what a 304 changed; nothing of what was dropped or replaced while the origin was asked."""
+        known = self._memory.peek(stored.key)
+        if known is not stored and (known is not None or stored.chunks is not None):
+            return
+        stored.purged, stored.alive, stored.hold_off = False, True, 0.0
         disk = self._disk if on_disk else None
-        body = None if disk is None or disk.find(stored.key) is None else stored.body
-        if disk is not None and body is not None:
+        entry = None if disk is None else disk.find(stored.key)
+        if disk is None or entry is None:
+            return
+        body = stored.body
+        if body is not None:
             disk.write(stored.key, encode_head(stored), stored.tags, body)
+        elif self._heads.get(stored.key) == (entry.stamp, stored):
+            # Its file still says so: after a restart it is asked about once more.
+            entry.stale = False
 
     def drop(self, base: str) -> int:
         """Forget everything of one URL; how many things that were."""
@@ -273,4 +283,4 @@ def _is_same(found: Stored, stored: Stored) -> bool:
     """Whether the disk still has the version that somebody is reading."""
     if found.size != stored.size or found.strong_etag != stored.strong_etag:
         return False
-    return found.strong_etag is not None or found.received_at == stored.received_at
+    return found.strong_etag is not None or found.arrived_at == stored.arrived_at

@@ -67,12 +67,12 @@ class Slices:
         await self._exchanges.head_of(fill)
         return self._arriving(call, fill)
 
-    def first_fill(self, call: Call, index: int) -> Fill:
-        """Ask for one slice of a file that is not known yet."""
+    def first_fill(self, call: Call, index: int) -> tuple[Fill, bool]:
+        """Ask for one slice of a file that is not known yet; whether it was asked for here."""
         key = slice_key(call.base, index)
         running = self._exchanges.running(key)
         if running is not None:
-            return running
+            return running, False
         question = self._question(call, index)
         whole = replace(call, slicing=False)  # a 200 to a range: this origin knows no ranges
 
@@ -84,7 +84,7 @@ class Slices:
                 return replace(decided, store=False, shared=False, why="partial")
             return replace(decided, as_slice=True)
 
-        return self._exchanges.begin(call, key, question, plan)
+        return self._exchanges.begin(call, key, question, plan), True
 
     def _fetch(self, call: Call, meta: Stored, index: int, key: str) -> Fill:
         question = self._question(call, index)
@@ -97,11 +97,11 @@ class Slices:
                 head.status != 206
                 or not self._is_slice(head, index)
                 or head.complete != meta.complete
-                or head.headers.get("ETag") != meta.headers.get("ETag")
+                or not _is_same(head, meta)
             ):
                 # Another version: nothing of the old one may be used any more.
                 if head.status in (200, 206, 404, 410, 416):
-                    self._exchanges.shelf.drop(call.base)
+                    self._exchanges.drop(call.base, besides=question)
                 raise OriginChanged
             return Plan(shared=True, store=True, terms=meta.terms, why="", as_slice=True)
 
@@ -129,3 +129,11 @@ class Slices:
             lambda stored: self._exchanges.kept(call, stored),
             finish_fraction=self._exchanges.settings.finish_fraction,
         )
+
+
+def _is_same(head: Head, meta: Stored) -> bool:
+    """Whether a part is of that version: by its tag and its date, which it may leave out (RFC 9110 section 15.3.7)."""
+    if head.headers.get("ETag") != meta.headers.get("ETag"):
+        return False
+    modified = head.headers.get("Last-Modified")
+    return meta.strong_etag is not None or modified in (None, meta.headers.get("Last-Modified"))

@@ -18,6 +18,8 @@ SourceKey = tuple[str, str, str]
 
 # Bookkeeping beside the bytes: objects, keys, dictionaries.
 _OVERHEAD_BYTES = 2048
+# Of all bytes, for the forms of one document: viewers choose filters, and must not push out all else with them.
+_LARGEST_SHARE = 0.25
 
 
 @dataclass(slots=True)
@@ -32,11 +34,19 @@ class Source:
     forms: dict[Any, Any] = field(default_factory=dict)
     notes: dict[object, Any] = field(default_factory=dict)  # what was found out about this version
     form_bytes: int = 0
-    alive: bool = True  # False once another version stands in its place, or it had to make room
+    alive: bool = True  # False once it was purged, replaced by another version, or had to make room
 
     @property
     def size_bytes(self) -> int:
         return len(self.document.body) + self.form_bytes + _OVERHEAD_BYTES
+
+
+@dataclass(slots=True, eq=False)
+class _Fetch:
+    """One that is under way, and the purges since that may be about it."""
+
+    base: str
+    purges: list[Purge] = field(default_factory=list)
 
 
 class Sources:
@@ -56,14 +66,16 @@ class Sources:
         self._clock = clock
         self._sources: OrderedDict[SourceKey, Source] = OrderedDict()
         self._flights: SingleFlight[tuple[SourceKey, str], Source] = SingleFlight()
-        self._purges = 0
+        self._fetches: set[_Fetch] = set()
         self.size_bytes = 0
 
     def known(self, key: SourceKey, *, max_seconds: float | None = None) -> Source | None:
-        """The newest version seen, fresh or not, if it was new at most so many seconds ago."""
+        """The newest version seen, fresh or not; with ``max_seconds`` one that was new so lately and not purged."""
         source = self._sources.get(key)
         limit = self._stale_seconds if max_seconds is None else max_seconds
-        return None if source is None or self._clock() - source.since > limit else source
+        if source is None or self._clock() - source.since > limit:
+            return None
+        return source if source.alive or max_seconds is None else None
 
     async def get(
         self, key: SourceKey, fetch: Callable[[Document | None], Awaitable[Document]]
@@ -97,20 +109,28 @@ class Sources:
         return max(0.0, source.fresh_until - self._clock())
 
     def grown(self, key: SourceKey, source: Source, size_bytes: int) -> None:
-        """Count a form that was made of ``source``."""
+        """Count what is about to be kept with ``source``; where all of it is too much, what was kept before goes."""
+        is_known = self._sources.get(key) is source
+        if size_bytes > 0 and source.form_bytes + size_bytes > self._max_bytes * _LARGEST_SHARE:
+            if is_known:
+                self.size_bytes -= source.form_bytes
+            source.form_bytes = 0
+            source.forms.clear()
+            source.notes.clear()
         source.form_bytes += size_bytes
-        if self._sources.get(key) is source:
+        if is_known:
             self.size_bytes += size_bytes
             self._shrink()
 
     def purge(self, purge: Purge) -> int:
         """Forget what ``purge`` names, or ask for it anew before its next use; how many documents that were."""
-        self._purges += 1
+        for running in self._fetches:
+            if purge.kind == "tag" or purge.covers(running.base, ()):
+                running.purges.append(purge)
+        self._flights.leave(lambda of: purge.kind == "tag" or purge.covers(_base(of[0]), ()))
         count = 0
         for key, source in list(self._sources.items()):
-            origin, path, query = key
-            base = f"{origin}/{path}?{query}" if query else f"{origin}/{path}"
-            if not purge.covers(base, source.document.tags):
+            if not purge.covers(_base(key), source.document.tags):
                 continue
             count += 1
             source.alive = False
@@ -131,16 +151,21 @@ class Sources:
     async def _fetch(
         self, key: SourceKey, fetch: Callable[[Document | None], Awaitable[Document]]
     ) -> Source:
-        old = self._sources.get(key)
-        purges = self._purges
-        document = await fetch(None if old is None else old.document)
+        before = self._sources.get(key)
+        running = _Fetch(_base(key))
+        self._fetches.add(running)
+        try:
+            document = await fetch(None if before is None else before.document)
+        finally:
+            self._fetches.discard(running)
         now = self._clock()
         max_age = self._default_max_age if document.max_age is None else document.max_age
         fresh_until = now + max_age
-        if self._purges != purges:
-            fresh_until = now  # it may be what was purged while it came
         good_until = fresh_until + self._stale_seconds
         old = self._sources.get(key)
+        if any(purge.covers(running.base, document.tags) for purge in running.purges):
+            # It may be what was purged while it came: for those who waited, and kept for nobody.
+            return Source(document, 0, now, now, since=now, alive=False)
         if (
             old is not None
             and old.document.body == document.body
@@ -166,3 +191,9 @@ class Sources:
             _, source = self._sources.popitem(last=False)
             source.alive = False
             self.size_bytes -= source.size_bytes
+
+
+def _base(key: SourceKey) -> str:
+    """What purges call a document."""
+    origin, path, query = key
+    return f"{origin}/{path}?{query}" if query else f"{origin}/{path}"

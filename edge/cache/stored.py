@@ -41,6 +41,10 @@ class Stored:
     hold_off: float = 0.0  # the origin failed: do not ask again before this instant
     freq: int = 0
     alive: bool = True  # False: not what a request would be answered with any more
+    arrived_at: float = 0.0  # when the bytes came, which no 304 changes
+
+    def __post_init__(self) -> None:
+        self.arrived_at = self.arrived_at or self.received_at
 
     @property
     def body(self) -> bytes | None:
@@ -102,6 +106,7 @@ def encode_head(stored: Stored) -> bytes:
             "variant": stored.variant,
             "requested_at": stored.requested_at,
             "received_at": stored.received_at,
+            "arrived_at": stored.arrived_at,
             "terms": asdict(stored.terms),
             "span": None if span is None else (span.start, span.stop),
             "complete": stored.complete,
@@ -127,6 +132,7 @@ def decode_head(key: str, head: bytes, size: int) -> Stored:
             variant=tuple((name, value) for name, value in facts["variant"]),
             requested_at=facts["requested_at"],
             received_at=facts["received_at"],
+            arrived_at=facts["arrived_at"],
             terms=Terms(**facts["terms"]),
             chunks=None,
             size=size,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
@@ -18,10 +18,13 @@ from config.runtime.keys import KeySet
 from config.settings.load import Settings
 from config.settings.shared import HttpLimits
 from edge import keys, metrics
+from edge.admin.purges import Purges
+from edge.admin.workers import Workers
 from edge.app import build_app
+from edge.cache.tiers.purge import Purge
 from edge.origin.upstream import Question
 from edge.peers.app import peer_app, serving_peers
-from edge.peers.keys import PEERS
+from edge.peers.keys import PEERS, PURGEABLE
 from edge.peers.peers import Peers
 from tests.edge.client import Client
 
@@ -731,3 +734,38 @@ def segments_of(edge: Edge) -> set[int]:
 
 async def hints_given() -> None:
     await until(lambda: not any(task.get_name() == "prefetch hint" for task in running()))
+
+
+@dataclass
+class OneAfterTheOther:
+    """Tells workers of a purge; between two of them somebody asks the first."""
+
+    edges: list[Edge]
+    ask: Callable[[], Awaitable[bytes]]
+
+    async def ask_all(self, _method: str, _path: str, data: bytes) -> dict[int, dict[str, int]]:
+        answers = {}
+        for number, edge in enumerate(self.edges):
+            purge = Purge.parse(data)
+            answers[number] = {"purged": sum(one.purge(purge) for one in edge.app[PURGEABLE])}
+            await self.ask()
+        return answers
+
+
+async def test_what_a_worker_has_from_one_that_heard_of_a_purge_later_does_not_stay(
+    settings: Settings, key_set: KeySet, mint: Mint, origin: Origin, tmp_path: Path
+) -> None:
+    origins = {"cdn": {"kind": "http", "url": origin.url}}
+    async with two_workers(settings, key_set, mint, tmp_path, origins=origins) as edges:
+        first, second = edges
+        name = f"seg-{min(segments_of(second))}.ts"
+
+        async def ask() -> bytes:
+            target = f"/t/{first.token}/cdn/show/{name}"
+            return (await first.client.ask(target))[2]
+
+        old = await ask()
+        origin.files[f"/show/{name}"] = b"new"
+        purges = Purges(cast(Workers, OneAfterTheOther(edges, ask)))
+        assert (await purges.do(Purge("url", f"cdn/show/{name}"))).everywhere
+        assert (old == b"new", await ask()) == (False, b"new")

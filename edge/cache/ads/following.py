@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge.manifests.ads.hls.places_in_time import has_dates
+from edge.manifests.ads.hls.places_in_time import Clock, has_dates
 from edge.manifests.ads.hls.runs import AdRun, merged
 from edge.manifests.ads.hls.window import Window
 
@@ -13,7 +13,7 @@ def follow_times(
     leader: Window, runs: Sequence[AdRun], follower: Window
 ) -> tuple[AdRun, ...] | None:
     """The segments whose middle lies in a run of the leader's; ``None`` if the times of one of them are not known."""
-    if not (has_dates(leader) and has_dates(follower)):
+    if not (_tells_when(leader) and _tells_when(follower)):
         return None
     intervals: list[tuple[float, float, AdRun]] = []
     for run in runs:
@@ -37,3 +37,8 @@ def follow_times(
             run = intervals[at][2]
             found.append(AdRun(position, position, run.key, run.rule, run.open_end, run.joined))
     return merged(found)
+
+
+def _tells_when(window: Window) -> bool:
+    """Whether its dates go on from segment to segment, so that a moment is one place."""
+    return has_dates(window) and Clock(window, "pdt").is_sound(0, len(window) - 1)

@@ -134,8 +134,8 @@ class Tracker:
                 return treated
             metrics.ADS_STATE.labels("held").inc()
             return replace(treated, body=last.body, edits=(), is_held=True)
-        if treated.removed:
-            self._last_mpds.put(key, _LastMpd(treated.body))
+        # Also one without a break: it is the last that players have.
+        self._last_mpds.put(key, _LastMpd(treated.body))
         return treated
 
     # --- HLS

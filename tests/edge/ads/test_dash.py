@@ -49,6 +49,10 @@ def dynamic(second: int, *, all_ads: bool = False) -> bytes:
         periods += period("ad", 60, 30, marker=True)
     if second >= 90:
         periods += period("c1", 90, 60)
+    return published(second, periods)
+
+
+def published(second: int, periods: str) -> bytes:
     return (
         '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="dynamic" availabilityStartTime="2026-05-01T12:00:00Z" '
         f'publishTime="2026-05-01T12:{second // 60:02}:{second % 60:02}Z" minimumUpdatePeriod="PT2S" '
@@ -103,6 +107,21 @@ async def test_a_dynamic_mpd_keeps_its_clock_and_holds_the_last_good_one_when_al
         [("c0", "PT0S")],
         [("c0", "PT0S"), ("c1", "PT90S")],
     ]
+
+
+async def test_what_is_held_while_all_is_ads_is_what_players_were_told_last(
+    an_edge: MakeEdge,
+) -> None:
+    async with live_origin(Stream()) as origin, an_edge(origin.url) as edge:
+        told = []
+        for second, periods in (
+            (60, period("c0", 0, 60) + period("ad", 60, 30, marker=True)),
+            (100, period("c1", 90, 60)),
+            (160, period("ad2", 150, 30, marker=True)),
+        ):
+            origin.files["/live/manifest.mpd"] = published(second, periods)
+            told.append(periods_of(await playlist(edge, URL)))
+    assert told == [[("c0", "PT0S")], [("c1", "PT90S")], [("c1", "PT90S")]]
 
 
 @pytest.mark.parametrize("first", ["off", "strip"])

@@ -39,6 +39,15 @@ def test_a_date_range_says_how_long_it_is(length: str) -> None:
     assert breaks(media(out(f'START-DATE="{DAY}04Z",{length}'), *SIX)) == [(1, 2)]
 
 
+@pytest.mark.parametrize(
+    "length", ["DURATION=0", "PLANNED-DURATION=0", f'END-DATE="{DAY}04Z"', f'END-DATE="{DAY}02Z"']
+)
+def test_a_date_range_that_ends_where_it_begins_is_a_place_for_a_break_and_none(
+    length: str,
+) -> None:
+    assert breaks(media(out(f'START-DATE="{DAY}04Z",{length}'), *SIX)) == []
+
+
 def test_the_payload_says_how_long_it_is_when_the_tag_does_not() -> None:
     assert breaks(media(out(f'START-DATE="{DAY}04Z"', payload=OPPORTUNITY), *SIX)) == [(1, 2)]
 

@@ -76,8 +76,11 @@ def is_restarted(known: Rendition, window: Window, now_ms: int) -> bool:
     if last < number and newest is not None and known.at is not None and newest > known.at:
         return True
     if window.first <= number <= last:
-        begins = window.starts[number - window.first]
-        return begins is not None and known.at is not None and begins > known.at + patience
+        place = number - window.first
+        begins = window.starts[place]
+        if begins is None or known.at is None or not window.is_firm(place):
+            return False
+        return begins > known.at + patience
     return last < known.head[0] and now_ms - known.seen_ms >= patience
 
 

@@ -21,12 +21,12 @@ from edge.manifests.ads.hls.epochs import bridged, first_group, is_restarted, re
 from edge.manifests.ads.hls.in_step import lead_over, lead_over_breaks
 from edge.manifests.ads.hls.islands import raised
 from edge.manifests.ads.hls.ledger import Ledger
-from edge.manifests.ads.hls.places_in_time import Clock, axis_of, has_dates
+from edge.manifests.ads.hls.places_in_time import Clock, axis_of, has_dates, start_of
 from edge.manifests.ads.hls.plan import Plan
 from edge.manifests.ads.hls.record import MAX_RENDITIONS, Axis, Group, Rendition
 from edge.manifests.ads.hls.runs import AdRun, merged
 from edge.manifests.ads.hls.shown import Shown, show
-from edge.manifests.ads.hls.timeline import Timeline
+from edge.manifests.ads.hls.timeline import Timeline, numbered
 from edge.manifests.ads.hls.window import Window
 
 Event = Literal["started", "joined", "restarted", "slept", "gapped"]
@@ -167,7 +167,12 @@ class _Work:
             group = _led(group, path, window, old)
         self._group = group
         self._is_placed = _can_place(group, window)
-        self._role: Role = "alone" if role == "follows" and not self._is_placed else role
+        # Where nothing is dated, what follows a break goes on with it, until a date says where it lies.
+        self._goes_on = (
+            role == "follows" and not self._is_placed and _is_undated(group, window, old)
+        )
+        is_lost = role == "follows" and not self._is_placed and not self._goes_on
+        self._role: Role = "alone" if is_lost else role
         self._clock = Clock(window, group.axis)
         self._timeline = Timeline(group.shift, group.intervals)
         self._fresh = old is None
@@ -193,7 +198,7 @@ class _Work:
             self._timeline,
             self._clock,
             role=self._role,
-            until=self._group.until,
+            until=-1 if self._goes_on else self._group.until,
             fresh=self._fresh and not self._window.whole,
             gap_only=gap_only,
             runs=runs,
@@ -301,17 +306,38 @@ class _Work:
 
 
 def _led(group: Group, path: str, window: Window, old: Rendition | None) -> Group:
-    """The group with the axis that its leader's playlist has; breaks are placed anew if that changes."""
+    """The group with the axis that its leader's playlist has; breaks are placed by number where that does not hold."""
     if group.leader is None:
-        return replace(group, axis=axis_of(window))
-    first = 0 if old is None else max(0, old.decided - window.first)
-    sound = _has_axis(group.axis, window) and Clock(window, group.axis).is_sound(
-        first, len(window) - 1
-    )
-    if sound:
+        axis = axis_of(window)
+        if not Clock(window, axis).is_sound(0, len(window) - 1):
+            axis = "elapsed" if window.whole else "numbers"
+        return replace(group, axis=axis)
+    if _is_sound(group, window, old):
         return group
-    latest = Timeline(group.shift, group.intervals).latest_shift
-    return replace(group, axis="numbers", shift=latest, intervals=(), until=None)
+    if old is None:
+        latest = Timeline(group.shift, group.intervals).latest_shift
+        return replace(group, axis="numbers", shift=latest, intervals=(), until=None)
+    # Others may have to decide yet upon what the leader has: its own record has the breaks by number.
+    return replace(
+        group,
+        axis="numbers",
+        shift=old.shift,
+        intervals=numbered(old),
+        until=start_of(old.decided + 1),
+    )
+
+
+def _is_sound(group: Group, window: Window, old: Rendition | None) -> bool:
+    """Whether what is new in the leader's window lies on the group's axis behind all that was decided."""
+    if not _has_axis(group.axis, window):
+        return False
+    clock = Clock(window, group.axis)
+    new = 0 if old is None else max(0, old.decided + 1 - window.first)
+    if not clock.is_sound(max(new - 1, 0), len(window) - 1):
+        return False
+    if old is None or not group.intervals or new >= len(window):
+        return True
+    return clock.middle(new) >= group.intervals[-1].end
 
 
 def _has_axis(axis: Axis, window: Window) -> bool:
@@ -328,6 +354,17 @@ def _can_place(group: Group, window: Window) -> bool:
     if group.axis != "numbers" or leader is None:
         return leader is not None
     return abs(window.first + len(window) - 1 - leader.mark[0]) <= _NEAR
+
+
+def _is_undated(group: Group, window: Window, old: Rendition | None) -> bool:
+    """Whether all of a window is what follows an ad, and only its dates are missing."""
+    if old is None or group.axis != "pdt" or group.until is None or window.ended:
+        return False
+    return (
+        Ledger(old, window).ends_in_break
+        and window.first <= old.decided + 1
+        and not has_dates(window)
+    )
 
 
 def _bounded(renditions: dict[str, Rendition], leader: str | None) -> dict[str, Rendition]:

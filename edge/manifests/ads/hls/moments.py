@@ -86,6 +86,13 @@ class Moments:
         micros = self.micros(position)
         return None if micros is None else micros // 1000
 
+    def is_firm(self, position: int) -> bool:
+        """Whether its date is given, or follows from one before it and not from one behind it."""
+        place = bisect_right(self._firsts, position) - 1
+        return (
+            place >= 0 and self._stretches[place].anchor <= position < self._stretches[place].stop
+        )
+
     def between(self, start: int, end: int | None) -> tuple[int, int] | None:
         """The first and the last segment that begin at or after a moment and before another."""
         for age in self._by_age():

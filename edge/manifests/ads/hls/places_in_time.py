@@ -10,6 +10,11 @@ from edge.manifests.ads.hls.window import Window
 _UNIT = 1000
 
 
+def start_of(number: int) -> int:
+    """Where a segment begins on the axis of numbers."""
+    return number * _UNIT
+
+
 def axis_of(window: Window) -> Axis:
     """The best axis that a playlist has."""
     if has_dates(window):
@@ -36,7 +41,7 @@ class Clock:
     def start(self, position: int) -> int:
         """Where a segment begins; of the window's length: where the one behind the last will."""
         if self.axis == "numbers":
-            return (self._window.first + position) * _UNIT
+            return start_of(self._window.first + position)
         if position == len(self._window):
             return self.end(position - 1) if position else 0
         if self.axis == "pdt":

@@ -53,15 +53,16 @@ class Range:
     def take(self, attributes: Mapping[str, str], at: int) -> None:
         """One more tag of it; what was said first counts."""
         date = micros_of(attributes.get("START-DATE", ""))
-        end = micros_of(attributes.get("END-DATE", ""))
+        declared = end = micros_of(attributes.get("END-DATE", ""))
         if "SCTE35-IN" in attributes and "SCTE35-OUT" not in attributes:
             self.closed_at = at if self.closed_at is None else self.closed_at
             # Packagers write the date of the end there.
             end = date if end is None else end
         elif self.start is None:
             self.start = date
-        if self.end is None and end is not None and self.start is not None and end > self.start:
-            self.end = end
+        # What ends where it begins is a place for an ad; the date of an SCTE35-IN may be the range's own.
+        if end is not None and self.end is None and self.start is not None:
+            self.end = end if end > self.start else self.start if declared is not None else None
         for name, value in attributes.items():
             self.attributes.setdefault(name, value)
 

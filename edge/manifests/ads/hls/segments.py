@@ -187,6 +187,7 @@ class Segments(Lines):
             parts=sum(1 for _ in self.tags_between(*self.tail, "EXT-X-PART")),
             target_seconds=seconds_of(headers.get("EXT-X-TARGETDURATION", "")),
             contiguous=Seams(self, contiguous_by),
+            is_firm=lambda position: self.moments.is_firm(position),
         )
 
     def start(self, position: int) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from edge.manifests.ads.hls.record import MAX_SPANS, Interval
+from edge.manifests.ads.hls.places_in_time import start_of
+from edge.manifests.ads.hls.record import MAX_SPANS, Interval, Rendition
 
 _LONGEST_NAME = 80
 
@@ -96,6 +97,21 @@ class Timeline:
                 return
             self.shift = self.shift if first.shift is None else first.shift
             del self.intervals[0]
+
+
+def numbered(leader: Rendition) -> tuple[Interval, ...]:
+    """The breaks of the leader's own record, by the numbers of its segments."""
+    found = [
+        Interval(
+            start_of(span.first), start_of(span.last + 1), False, span.joined, span.shift, "", ""
+        )
+        for span in leader.spans
+    ]
+    for first, last in leader.gaps:
+        before = [span.shift for span in leader.spans if span.last < first]
+        shift = next((one for one in reversed(before) if one is not None), leader.shift)
+        found.append(Interval(start_of(first), start_of(last + 1), True, None, shift, "", ""))
+    return tuple(sorted(found))
 
 
 def _short(text: str) -> str:

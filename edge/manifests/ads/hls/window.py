@@ -38,6 +38,8 @@ class Window:
     # Whether the media of two positions follow one another without a seam though what is between them goes:
     # by explicit PROGRAM-DATE-TIMEs, or where a rule says so by template, MAP and KEY.
     contiguous: Callable[[int, int], bool]
+    # Whether a segment's date is given, or follows from one before it: reckoned back it may be another in each version.
+    is_firm: Callable[[int], bool] = lambda _: True
 
     def __len__(self) -> int:
         return len(self.seconds)

@@ -96,13 +96,19 @@ class Edge:
     """One process."""
 
     def __init__(
-        self, name: int, shared: Shared, rules: tuple[str, ...], clock: Callable[[], int]
+        self,
+        name: int,
+        shared: Shared,
+        rules: tuple[str, ...],
+        clock: Callable[[], int],
+        *,
+        policy: AdPolicy = AdPolicy.STRIP,
     ) -> None:
         self.name = name
         self.link = Link(shared)
         self.lives = 0
         self.knows = False  # what others have told, because it has reached the store in this life
-        self._treatment = Treatment(policy=AdPolicy.STRIP, rules=rules)
+        self._treatment = Treatment(policy=policy, rules=rules)
         self._clock = clock
         self._start()
 

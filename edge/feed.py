@@ -25,6 +25,7 @@ KEPT = 10_000
 AT_ONCE = 500
 BLOCK_MILLISECONDS = 1000
 _COMMAND_SECONDS = 3.0
+_FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 
 _NEWEST = """
@@ -108,15 +109,17 @@ class Feed:
 
     async def run(self) -> None:
         """Read until cancelled."""
-        pause = 0.1
+        pause = _FIRST_PAUSE_SECONDS
         while True:
             heed_cancellation()
+            complete_at = self.complete_at
             try:
                 async with open_redis(self._settings) as client:
                     await self._start(client)
-                    pause = 0.1
                     await self._follow(client)
             except (RedisError, OSError, TimeoutError) as error:
+                if self.complete_at > complete_at:
+                    pause = _FIRST_PAUSE_SECONDS
                 if self.connected:
                     log.warning("Redis is away", feed=self._topic.name, error=str(error))
                 self.connected = False
@@ -162,8 +165,8 @@ class Feed:
             return
         if number != place.number + 1:
             await self._missed(client, "they were trimmed before they were read", place)
+        await self._follower.read(fields)  # again, if Redis is away in the midst of it
         self._place = Place(id=entry_id, number=number)
-        await self._follower.read(fields)
 
     async def _check_nothing_lost(self, client: Redis) -> None:
         """A Redis that came back empty answers like one in which nothing happened."""

@@ -56,6 +56,8 @@ def _checked(event: StreamEvent) -> StreamEvent:
     _check_text("edge", event.edge, _LONGEST_NAME)
     if isinstance(event, StreamStarted | StreamStopped) and not 0 < event.revision < 2**31:
         raise Unreadable("revision")
+    if isinstance(event, StreamRejected) and not 0 <= event.playing < 2**31:
+        raise Unreadable("playing")
     if isinstance(event, StreamStarted | StreamRejected):
         return event
     _check_text("part", event.part, _LONGEST_NAME, empty=True)

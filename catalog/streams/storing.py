@@ -52,7 +52,7 @@ _QUALITY = (
 )
 _NAMES = ", ".join((*_COUNTS, *_QUALITY))
 _TYPES = ", ".join(f"{name} bigint" for name in (*_COUNTS, *_QUALITY))
-_NEWER = "(excluded.at, excluded.requests, excluded.reported_at) >= (kept.at, kept.requests, kept.reported_at)"
+_NEWER = "(excluded.requests, excluded.at, excluded.reported_at) >= (kept.requests, kept.at, kept.reported_at)"
 _SET = ",\n        ".join(
     [f"{name} = greatest(kept.{name}, excluded.{name})" for name in ("at", *_COUNTS)]
     + [

@@ -87,9 +87,9 @@ class PartRow:
     quality: Quality
 
     @property
-    def age(self) -> tuple[float, int, float]:
+    def age(self) -> tuple[int, float, float]:
         """What tells which of two reports is the newer one."""
-        return self.at, self.counted.requests, self.quality.reported_at
+        return self.counted.requests, self.at, self.quality.reported_at
 
     def joined(self, other: PartRow) -> PartRow:
         """Two reports of the same part together: every count at its greatest, all else as the newer one has it."""
@@ -98,7 +98,8 @@ class PartRow:
             name: max(getattr(newer.counted, name), getattr(older.counted, name))
             for name in ("requests", "bytes", "manifests", "segments", "active_ms")
         }
-        return replace(newer, counted=replace(newer.counted, **greatest))
+        at = max(newer.at, older.at)
+        return replace(newer, at=at, counted=replace(newer.counted, **greatest))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +130,7 @@ class Batch:
                 number=told.number,
                 start=event.start,
                 edge=event.edge,
-                playing=len(event.playing),
+                playing=event.playing,
             )
             return
         self._add_session(_session(event))

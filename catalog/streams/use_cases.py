@@ -103,10 +103,23 @@ async def keep_stream(
     session = await _get(session_id, user, uow)
     if now >= session.ends_at or (session.has_stopped and session.reason not in _MAY_RETURN):
         raise StreamEnded
-    await places.keep(_start_of(session, limit=rules.limit), paused=beat.paused)
+    start = _start_of(session, limit=rules.limit)
+    await places.keep(start, paused=beat.paused)
+    if (beaten := await _beat(session, beat, user=user, uow=uow, now=now)) is None:
+        await places.give_back(start)  # it was stopped meanwhile
+        raise StreamEnded
+    return beaten
+
+
+async def _beat(
+    session: StreamSession, beat: Beat, *, user: User, uow: ViewersWork, now: datetime
+) -> Beaten | None:
     async with uow:
+        known = await uow.streams.beat(session.id, lock=True) or {}
+        latest = await uow.streams.get(session.id, user_id=user.id)
+        if latest is None or (latest.has_stopped and latest.reason not in _MAY_RETURN):
+            return None
         source = None if session.media_id is None else await uow.sources.get(session.media_id)
-        known = await uow.streams.beat(session_id, lock=True) or {}
         ladder = ladder_of(() if source is None else source.renditions)
         advised, advice = advise(
             Advised.from_json(known.get("advised", {})),
@@ -115,7 +128,7 @@ async def keep_stream(
             now=now.timestamp(),
         )
         said = {"quality": beat.to_json(), "advised": advised.to_json()}
-        await uow.streams.set_beat(session_id, said, now=now)
+        await uow.streams.set_beat(session.id, said, now=now)
         await uow.commit()
     rung = current(advised, ladder)
     return Beaten(
@@ -130,10 +143,12 @@ async def stop_stream(
     session = await _get(session_id, user, uow)
     # One token may play a list of episodes: then only this one of them is to end.
     is_alone = session.id == session_key(session.grant, session.content, alone=True)
-    await places.end(_start_of(session, limit=None), revoke=is_alone)
+    start = _start_of(session, limit=None)
+    await places.end(start, revoke=is_alone)
     async with uow:
         await uow.streams.stop(session_id, reason="stop", now=now)
         await uow.commit()
+    await places.give_back(start)  # which a heartbeat on its way may have taken before that
 
 
 async def streams_of(

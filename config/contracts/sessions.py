@@ -163,7 +163,3 @@ class Playing:
 
     def to_json(self) -> dict[str, Any]:
         return {item.name: getattr(self, item.name) for item in fields(self)}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Playing:
-        return cls(**value)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from config.contracts.sessions import Counted, Playing, Quality, SessionStart, StopReason
+from config.contracts.sessions import Counted, Quality, SessionStart, StopReason
 
 # Redis: the stream of events, and by boot the highest number up to which the catalog has stored all.
 EVENTS = "kawa:{sessions}:events"
@@ -132,13 +132,13 @@ class StreamRejected:
 
     start: SessionStart
     edge: str
-    playing: tuple[Playing, ...]
+    playing: int  # what the subject plays instead
 
     def to_json(self) -> dict[str, Any]:
         return {
             "start": self.start.to_json(),
             "edge": self.edge,
-            "playing": [one.to_json() for one in self.playing],
+            "playing": self.playing,
         }
 
     @classmethod
@@ -146,7 +146,7 @@ class StreamRejected:
         return cls(
             start=SessionStart.from_json(value["start"]),
             edge=value["edge"],
-            playing=tuple(Playing.from_json(one) for one in value["playing"]),
+            playing=value["playing"],
         )
 
 

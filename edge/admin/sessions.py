@@ -28,7 +28,7 @@ class Sessions:
         """GET: running streams by id, page by page, of one subject or title if named."""
         control, query = self._known(), request.query
         size = query.get("limit", str(_LISTED))
-        if not size.isdecimal() or not 1 <= int(size[:5]) <= _MOST_LISTED:
+        if not _is_from_1_to(_MOST_LISTED, size):
             raise BadRequest(f"limit is a number from 1 to {_MOST_LISTED}")
         found = control.listed(
             subject=_short(query.get("subject")),
@@ -72,7 +72,7 @@ class Sessions:
         """GET: about how many different subjects watched ``content`` in the last ``days``."""
         content = _short(request.query.get("content"))
         days = request.query.get("days", "1")
-        if not content or not days.isdecimal() or not 1 <= int(days[:3]) <= 7:
+        if not content or not _is_from_1_to(7, days):
             raise BadRequest("content is a path such as /vod/title/, days a number from 1 to 7")
         return web.json_response(
             {
@@ -92,6 +92,10 @@ def _short(value: str | None) -> str | None:
     if value is not None and len(value) > _LONGEST:
         raise BadRequest(f"at most {_LONGEST} characters")
     return value
+
+
+def _is_from_1_to(most: int, text: str) -> bool:
+    return text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= most
 
 
 def _named(body: bytes, name: str) -> str:

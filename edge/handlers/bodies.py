@@ -16,6 +16,7 @@ from edge.handlers.given import Given
 from edge.lane.protocol import Connection
 from edge.lane.pump import BodyGone, ClientLeft
 from edge.lane.ready import Lent
+from edge.sessions.cmcd.cut import cut
 
 log = get_logger(__name__)
 
@@ -191,7 +192,7 @@ class _Body:
             reason=reason,
             sent=self.bytes,
             expected=self._expected,
-            path=request.raw_path,
+            path=cut(request.raw_path)[0],
         )
         if request.transport is not None:
             request.transport.abort()

@@ -36,9 +36,7 @@ async def session_request(
     if target.path.rpartition("/")[2] == COLLECTOR:
         return await _collect(request, sessions, held, target)
     if request.method == hdrs.METH_POST and "stop" in target.query.split("&"):
-        viewing = sessions.found(held, target.scope)
-        if viewing is not None:
-            await sessions.stop(viewing)
+        await sessions.stop(held, target.scope)
         return web.Response(status=204, headers=_NOT_STORED)
     viewing = await _opened(request, held, target)
     return web.json_response(_state(viewing), headers=_NOT_STORED)

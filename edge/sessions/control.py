@@ -84,6 +84,12 @@ class _Worker:
     told_at: float
     ends: dict[str, StopReason] = field(default_factory=dict)
     caps: dict[str, int | None] = field(default_factory=dict)
+    forgotten: Bounded[str, int] = field(default_factory=lambda: Bounded(_ENDS_MOST))
+
+    def forgotten_up_to(self, session: str) -> int:
+        """The latest of its lives there of which nothing is to be known any more."""
+        life = self.forgotten.get(session)
+        return -1 if life is None else life
 
 
 class SessionControl:
@@ -135,8 +141,12 @@ class SessionControl:
         known = self._workers.setdefault(worker, _Worker(now))
         known.told_at = now
         unknown: list[str] = []
+        forgotten: list[str] = []
         ended: dict[str, StopReason] = {}
         for report in reports:
+            if report.life <= known.forgotten_up_to(report.id):
+                forgotten.append(report.id)  # it counts what is to be forgotten, too
+                continue
             session = self._table.find(report.id)
             if session is None:
                 barred = self._barred.get(report.id)
@@ -153,7 +163,7 @@ class SessionControl:
                 self._advise(session, now)
         ended |= {id: reason for id, reason in known.ends.items() if self._is_over(id)}
         caps, known.ends, known.caps = known.caps, {}, {}
-        return Answer(unknown=tuple(unknown), ended=ended, caps=caps)
+        return Answer(unknown=tuple(unknown), forgotten=tuple(forgotten), ended=ended, caps=caps)
 
     async def stop(self, session: str) -> None:
         """The player says that it has ended."""
@@ -250,6 +260,9 @@ class SessionControl:
                     return await shared.mark(session.start.subject) == order.mark
 
                 await self._forget(is_meant)
+                for subject in self._ledger.subjects():  # whose sessions the table knows no longer
+                    if await shared.mark(subject) == order.mark:
+                        self._ledger.forget(subject)
             return
         session = self._table.find(order.session)
         self._bar(order.session, "kicked" if order.kind == "kick" else "evicted")
@@ -336,7 +349,7 @@ class SessionControl:
             admission = await self._admissions.admit(start, record)
         except TooManyStreams as refused:
             metrics.SESSION_STARTS.labels("rejected").inc()
-            self._ledger.rejected(start, refused.playing)
+            self._ledger.rejected(start, len(refused.playing))
             raise
         except NoSessions:
             metrics.SESSION_STARTS.labels("undecided").inc()
@@ -409,6 +422,11 @@ class SessionControl:
             if worker is not None and session.reason is not None and len(worker.ends) < _ENDS_MOST:
                 worker.ends[session.id] = session.reason
 
+    def _have_workers_forget(self, session: Session) -> None:
+        for name, part in session.parts.items():
+            if (worker := self._workers.get(name)) is not None:
+                worker.forgotten.put(session.id, part.life)
+
     def _end_quiet(self, id: str) -> None:
         """Its viewer may come back, if there is room then."""
         session = self._table.find(id)
@@ -456,11 +474,12 @@ class SessionControl:
         count = 0
         subjects: set[str] = set()
         for number, session in enumerate(list(self._table), start=1):
-            if self._table.find(session.id) is session and await is_meant(session):
+            if await is_meant(session) and self._table.find(session.id) is session:
                 count += 1
                 subjects.add(session.start.subject)
                 if session.is_open and self.flusher is not None:
                     self.flusher.went(session, is_there=False, everywhere=False)
+                self._have_workers_forget(session)
                 self._table.forget(session)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)

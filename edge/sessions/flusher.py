@@ -246,7 +246,7 @@ class Flusher:
         for _ in range(min(len(self._queue), _ADMITTED_AT_ONCE)):
             heed_cancellation()
             session = self._queue[0]
-            if session.id in self._wanted and session.is_open and session.place == "none":
+            if self._is_wanted(session) and session.is_open and session.place == "none":
                 try:
                     admitted = await self._store.admit(session.start, record_of(session))
                 except LimitReached as refused:
@@ -256,7 +256,7 @@ class Flusher:
                 except StoreWarming:
                     return  # what plays is put back by renewals; this one waits
                 self.know_epoch(session.start.subject, admitted.epoch)
-                if session.id in self._wanted:
+                if self._is_wanted(session):
                     self._outcomes.admitted(session, admitted)
                 else:  # it ended meanwhile
                     await self._store.end(session.start)
@@ -264,7 +264,12 @@ class Flusher:
 
     def _settled(self, session: Session) -> None:
         self._queue.popleft()
-        self._wanted.pop(session.id, None)
+        if self._is_wanted(session):
+            del self._wanted[session.id]
+
+    def _is_wanted(self, session: Session) -> bool:
+        """Itself, and not one that came under the same id when it was forgotten."""
+        return self._wanted.get(session.id) is session
 
     async def _tell_seen(self) -> None:
         for content in list(islice(self._seen, _SEEN_AT_ONCE)):
@@ -276,12 +281,16 @@ class Flusher:
                 self._seen_count -= len(told)
             finally:
                 if subjects:
-                    self._seen.setdefault(content, set()).update(subjects)
+                    again = self._seen.setdefault(content, set())
+                    self._seen_count -= len(again & subjects)  # counted when they came once more
+                    again |= subjects
 
     async def _end_gone(self) -> None:
-        for id, (start, everywhere) in list(islice(self._gone.items(), _ENDED_AT_ONCE)):
+        for id, gone in list(islice(self._gone.items(), _ENDED_AT_ONCE)):
+            start, everywhere = gone
             await self._store.end(start, everywhere=everywhere)
-            self._gone.pop(id, None)
+            if self._gone.get(id) is gone:  # else it came back meanwhile, and went again
+                del self._gone[id]
 
     async def run(self) -> None:
         """Take turns until cancelled."""

@@ -57,6 +57,7 @@ class Told(msgspec.Struct, array_like=True, tag=True, frozen=True):
 
     number: int
     unknown: tuple[str, ...]
+    forgotten: tuple[str, ...]
     ended: Mapping[str, StopReason]
     caps: Mapping[str, int | None]
 

@@ -145,6 +145,7 @@ class Keeper:
         """What changes meanwhile is written behind it at the next turn."""
         records, self._records = self._records, []
         changed, self._changed = self._changed, {}
+        self._needs_anew = False  # who is forgotten from here on needs it once more
         try:
             for session in self._table:
                 session.is_kept = False
@@ -156,7 +157,6 @@ class Keeper:
         except BaseException as error:
             self._put_back(changed, records, error)
             raise
-        self._needs_anew = False
         self._live_bytes = self._journal.bytes
         for session in everything:  # forgotten meanwhile, and said so to the file before
             if self._table.find(session.id) is not session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from config.contracts.sessions import Playing, SessionStart
+from config.contracts.sessions import SessionStart
 from config.contracts.stream_events import (
     StreamEvent,
     StreamPart,
@@ -34,11 +34,13 @@ class Ledger(Protocol):
 
     def ended(self, session: Session) -> None: ...
 
-    def rejected(self, start: SessionStart, playing: tuple[Playing, ...]) -> None: ...
+    def rejected(self, start: SessionStart, playing: int) -> None: ...
 
     def forgotten(self, session: Session) -> None: ...
 
     def forget(self, subject: str) -> None: ...
+
+    def subjects(self) -> set[str]: ...
 
 
 class NoLedger:
@@ -53,7 +55,7 @@ class NoLedger:
     def ended(self, session: Session) -> None:
         self.changed(session)
 
-    def rejected(self, start: SessionStart, playing: tuple[Playing, ...]) -> None:
+    def rejected(self, start: SessionStart, playing: int) -> None:
         """Counted by the caller."""
 
     def forgotten(self, session: Session) -> None:
@@ -61,6 +63,9 @@ class NoLedger:
 
     def forget(self, subject: str) -> None:
         """Nothing either."""
+
+    def subjects(self) -> set[str]:
+        return set()
 
 
 class EventLedger:
@@ -105,7 +110,7 @@ class EventLedger:
         self.changed(session)
         self._pay()
 
-    def rejected(self, start: SessionStart, playing: tuple[Playing, ...]) -> None:
+    def rejected(self, start: SessionStart, playing: int) -> None:
         """It was not opened; said once a minute of a player that asks again and again."""
         now = self._clock()
         if now < (self._rejected.get(start.id) or 0.0):
@@ -129,6 +134,10 @@ class EventLedger:
         self._outgoing.forget(subject)
         if self._keeper is not None:
             self._keeper.anew()
+
+    def subjects(self) -> set[str]:
+        """Of whom something waits to be told."""
+        return self._outgoing.subjects()
 
     def turn(self, *, everything: bool = False) -> None:
         """Tell what is due; ``everything``: whatever is known and not told."""

@@ -53,7 +53,9 @@ class RegistryLine:
     async def tell(self, worker: str, reports: Sequence[Report]) -> Answer:
         """As ``Registry.tell``."""
         told = await self._ask(lambda number: Tell(number, worker, list(reports)), Told)
-        return Answer(unknown=told.unknown, ended=told.ended, caps=told.caps)
+        return Answer(
+            unknown=told.unknown, forgotten=told.forgotten, ended=told.ended, caps=told.caps
+        )
 
     async def stop(self, session: str) -> None:
         """As ``Registry.stop``."""

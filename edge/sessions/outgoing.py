@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ log = get_logger(__name__)
 
 FORGOTTEN = "StreamForgotten"  # in the place of an event about nobody any more
 
+_SUBJECT = re.compile(r'"subject":("(?:[^"\\]|\\.)*")')
 _AT_ONCE = 100
 _WINDOW = 5000
 _OVERHEAD_BYTES = 200
@@ -76,6 +78,11 @@ class Outgoing:
                 self._waiting[place] = Word(number=word.number, kind=FORGOTTEN, text="")
                 count += 1
         return count
+
+    def subjects(self) -> set[str]:
+        """Whom the events name."""
+        found = (_SUBJECT.search(word.text) for word in self._waiting)
+        return {json.loads(one[1]) for one in found if one is not None}
 
     def next_words(self) -> list[Word]:
         """What is to be told now; little, if the catalog has far to go."""

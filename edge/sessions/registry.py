@@ -27,6 +27,7 @@ class Answer:
     """What the registry says to a worker's reports."""
 
     unknown: tuple[str, ...] = ()  # to be opened again: the registry has begun anew
+    forgotten: tuple[str, ...] = ()  # to be dropped with all that was counted of them
     ended: Mapping[str, StopReason] = field(default_factory=dict)  # ends that this worker need know
     caps: Mapping[str, int | None] = field(default_factory=dict)  # greatest height, where changed
 

@@ -110,7 +110,7 @@ class _Line:
                     await self._registry.open(question.start, joins=question.joins)
                 case Tell():
                     answer = await self._registry.tell(question.worker, question.reports)
-                    return Told(number, answer.unknown, answer.ended, answer.caps)
+                    return Told(number, answer.unknown, answer.forgotten, answer.ended, answer.caps)
                 case Stop():
                     await self._registry.stop(question.session)
         except StreamRefused as refused:

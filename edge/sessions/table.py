@@ -43,6 +43,7 @@ class Table:
         self._ended: dict[str, None] = {}  # in the order of their ends
         self._of: dict[str, list[str]] = {}  # ids of open ones by subject
         self._due: list[tuple[float, str]] = []
+        self._latest = 0.0  # that anybody said it was
         self._names = 0
 
     def __len__(self) -> int:
@@ -117,6 +118,10 @@ class Table:
     def end_due(self, *, now: float, most: int = 1000) -> list[Session]:
         """End those that were silent for too long or may play no longer, and forget what ended long ago."""
         ended: list[Session] = []
+        if now < self._latest - _AHEAD_SECONDS:  # the clock was set back
+            for one in self._sessions.values():
+                self._heed_clock(one, now)
+        self._latest = now
         while self._due and self._due[0][0] <= now and len(ended) < most:
             at, id = heapq.heappop(self._due)
             session = self._sessions.get(id)
@@ -162,6 +167,8 @@ class Table:
     def _heed_clock(self, session: Session, now: float) -> None:
         if session.seen_at > now + _AHEAD_SECONDS:
             session.seen_at = now
+            if session.paused_at is not None:
+                session.paused_at = min(session.paused_at, now)
             if session.is_open:
                 self._look_at(session, self._due_at(session))
 

@@ -95,15 +95,20 @@ class Sessions:
         viewing.seen_at = self._clock()
         return viewing
 
-    async def stop(self, viewing: Viewing) -> None:
-        """Its player says that it has ended: tell the last of it at once, as far as the registry can be asked."""
-        if viewing.ended is None:
+    async def stop(self, held: Remembered, scope: str) -> None:
+        """The player says that what ``scope`` belongs to has ended, whichever process follows it.
+
+        The last of it is told at once, as far as the registry can be asked.
+        """
+        name, viewing = session_id(held.grant, held.prefix_of(scope)), self.found(held, scope)
+        if viewing is not None and viewing.ended is None:
             viewing.ended, viewing.admitted = "stop", False
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                async with self._telling:
-                    await self._say([viewing])
-                await self._registry.stop(viewing.start.id)
+                if viewing is not None:
+                    async with self._telling:
+                        await self._say([viewing])
+                await self._registry.stop(name)
         except (NoRegistry, TimeoutError):
             metrics.SESSION_TELLS_FAILED.inc()  # it will be idle soon
 
@@ -181,10 +186,8 @@ class Sessions:
                 return is_manifest and not viewing.admitted
             case "evicted" | "kicked":
                 raise StreamEnded
-            case "limit" if is_manifest:
-                raise StreamEnded
             case "limit":
-                return False
+                return is_manifest  # there may be room again; if not, it hears what plays
             case "expired" if self._clock() >= end_of(held.grant):
                 raise StreamEnded
         return True
@@ -309,6 +312,10 @@ class Sessions:
         self._learn(answer)
 
     def _learn(self, answer: Answer) -> None:
+        for name in answer.forgotten:
+            viewing = self._viewings.get(name)
+            if viewing is not None:
+                self._forget(viewing)  # what comes next is another session, which begins at nothing
         for name in answer.unknown:
             viewing = self._viewings.get(name)
             if viewing is not None:

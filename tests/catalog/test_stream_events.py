@@ -28,7 +28,6 @@ from catalog.streams.consumer import store_waiting
 from catalog.streams.events import Units, store_events
 from catalog.streams.told import Batch, Told
 from catalog.unit_of_work import SqlUnitOfWork
-from config.contracts.sessions import Playing
 from config.contracts.stream_events import (
     EVENTS,
     STORED,
@@ -196,10 +195,24 @@ async def test_what_another_process_tells_in_place_of_one_that_died_counts_once(
     assert [tuple(row) for row in found] == [("first.1", 5, 1), ("second.1", 7, 2)]
 
 
+@pytest.mark.parametrize("is_later_first", [False, True])
+async def test_figures_go_on_though_the_clock_of_their_edge_was_set_back(
+    units: Units, rows: Rows, is_later_first: bool
+) -> None:
+    start = start_of("abc")
+    told = [part(start, 5, at=STARTED_AT + 5000), part(start, 50, at=STARTED_AT + 1400)]
+
+    for number, one in enumerate(reversed(told) if is_later_first else told, start=1):
+        await store_events(entries("boot", one, first=number), units=units, now=NOW)
+
+    (row,) = await everything(rows)
+    assert (row["requests"], row["stalls"], row["buffer_ms"]) == (50, 16, 350)
+    assert json.loads(row["renditions"]) == {"v480": 50}
+
+
 async def test_a_refused_stream_is_counted_once(units: Units, rows: Rows) -> None:
     start = start_of("abc", subject="user:1")
-    playing = Playing(session="x", content="/vod/x/", device="phone", started_at=STARTED_AT)
-    refused = StreamRejected(start=start, edge="edge-1", playing=(playing, playing))
+    refused = StreamRejected(start=start, edge="edge-1", playing=2)
 
     for _ in range(2):
         await store_events(entries("boot", refused), units=units, now=NOW)
@@ -211,6 +224,7 @@ async def test_a_refused_stream_is_counted_once(units: Units, rows: Rows) -> Non
 
 def broken_entries() -> list[Entry]:
     good = entries("boot", part(start_of("abc"), 5))[0]
+    too_many = StreamRejected(start=start_of("abc"), edge="edge-1", playing=2**31)
 
     def changed(path: str, value: Any) -> Entry:
         event: Any = json.loads(json.dumps(good.event))
@@ -241,6 +255,7 @@ def broken_entries() -> list[Entry]:
         changed("counted.renditions", {"v\x00": 1}),
         changed("quality.reported_at", float("inf")),
         changed("quality.stalls", None),
+        *entries("boot", too_many),
     ]
 
 
@@ -298,7 +313,7 @@ async def test_a_subject_that_is_forgotten_stays_so_whatever_edges_still_tell(
 ) -> None:
     old = start_of("old", subject="user:7")
     other = start_of("other", subject="user:8")
-    refused = StreamRejected(start=old, edge="edge-1", playing=())
+    refused = StreamRejected(start=old, edge="edge-1", playing=0)
     told = entries("boot", part(old, 5), part(other, 5), refused)
     await store_events(told, units=units, now=NOW)
 
@@ -355,7 +370,7 @@ async def test_what_is_old_is_removed_and_what_is_silent_for_good_has_stopped(
         at = int((now - timedelta(**span)).timestamp())
         return part(start_of(name, started_at=at), 1)
 
-    old_refusal = StreamRejected(start=ago("x", days=91).start, edge="edge-1", playing=())
+    old_refusal = StreamRejected(start=ago("x", days=91).start, edge="edge-1", playing=0)
     told = entries(
         "boot", ago("old", days=91), ago("silent", days=1), ago("fresh", hours=1), old_refusal
     )

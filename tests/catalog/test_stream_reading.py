@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ GOOD = entries(
     StreamStarted(start=_START, edge="edge-1"),
     part(_START, 5),
     stop(part(_START, 6)),
-    StreamRejected(start=_START, edge="edge-1", playing=()),
+    StreamRejected(start=_START, edge="edge-1", playing=0),
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -73,6 +74,19 @@ def test_an_event_with_any_damage_is_refused_or_can_be_stored(entry: Entry) -> N
         for row in batch.parts.values():
             counts = (row.counted.bytes, row.counted.requests, *row.counted.renditions.values())
             assert all(0 <= count < 2**53 for count in counts)
+
+
+@pytest.mark.parametrize("is_later_first", [False, True])
+def test_figures_go_on_though_the_clock_of_their_edge_was_set_back(is_later_first: bool) -> None:
+    told = part(_START, 5, at=10_000.0), part(_START, 50, at=6_460.0)
+    batch = Batch()
+
+    for one in reversed(told) if is_later_first else told:
+        (entry,) = entries("boot", one)
+        batch.add(read(entry))
+
+    (row,) = batch.parts.values()
+    assert (row.counted, row.quality, row.at) == (told[1].counted, told[1].quality, 10_000)
 
 
 def test_figures_that_a_newer_edge_adds_are_left_out() -> None:

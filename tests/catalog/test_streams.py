@@ -200,6 +200,73 @@ async def test_an_edge_that_carries_the_stop_out_does_not_change_who_stopped(
     assert await rows.fetchval("select reason from stream_sessions") == "stop"
 
 
+class Pause:
+    """Says that a call has got there, and holds it until it may go on."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.reached.set()
+        async with asyncio.timeout(10):
+            await self.go_on.wait()
+
+
+async def test_a_heartbeat_that_a_stop_overtakes_takes_no_place_and_lets_nothing_run_again(
+    redis: Redis,
+    admin: Api,
+    media: str,
+    clock: Clock,
+    rows: Rows,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = await begin(admin, media)
+    path, places, before = f"{STREAMS}/{stream['id']}", admin.app[keys.PLACES], Pause()
+    keep = places.keep
+
+    async def keep_late(start: SessionStart, *, paused: bool) -> None:
+        await before()
+        await keep(start, paused=paused)
+
+    monkeypatch.setattr(places, "keep", keep_late)
+    clock.forward(seconds=1)
+    beat = asyncio.create_task(admin("PATCH", path, {"paused": True}))
+    await before.reached.wait()
+    clock.forward(seconds=-0.5)  # the clock of another catalog
+    assert (await admin("DELETE", path)).status == 204
+    before.go_on.set()
+    late = await beat
+
+    assert late.status == 409
+    assert late.body["code"] == "stream-ended"
+    assert (await admin("GET", f"{MINE}?playing=true")).body["data"] == []
+    (row,) = await rows.fetch("select stopped_at, last_at, reason from stream_sessions")
+    assert row["reason"] == "stop"
+    assert row["stopped_at"] == row["last_at"]
+
+
+async def test_a_heartbeat_in_the_midst_of_a_stop_takes_no_place(
+    redis: Redis, admin: Api, media: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = await begin(admin, media)
+    path, places, behind = f"{STREAMS}/{stream['id']}", admin.app[keys.PLACES], Pause()
+    end = places.end
+
+    async def end_slowly(start: SessionStart, *, revoke: bool) -> None:
+        await end(start, revoke=revoke)
+        await behind()
+
+    monkeypatch.setattr(places, "end", end_slowly)
+    stop = asyncio.create_task(admin("DELETE", path))
+    await behind.reached.wait()
+    await admin("PATCH", path, {})
+    behind.go_on.set()
+
+    assert (await stop).status == 204
+    assert (await admin("GET", f"{MINE}?playing=true")).body["data"] == []
+
+
 async def test_a_stream_of_somebody_else_is_not_there(redis: Redis, admin: Api, media: str) -> None:
     stream = await begin(admin, media)
     anna = await admin.new_user("anna")

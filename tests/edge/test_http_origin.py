@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import ClientConnectionError, ClientPayloadError, ClientSession, TCPConnector
@@ -16,6 +17,7 @@ from config.settings.load import Settings
 from edge.app import build_app
 from tests.edge.client import Client
 from tests.edge.origins import polite_origin, raw_origin
+from tests.logs import logs_of
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n1.ts\n#EXT-X-ENDLIST\n"
@@ -98,6 +100,23 @@ async def test_a_truncated_body_is_cut_so_that_the_viewer_can_tell(over: Over) -
             await client.ask("/cdn/1.ts")
         status, _, body = await client.ask("/cdn/live.m3u8")
     assert (status, json.loads(body)["error"]) == (502, "origin-failed")
+
+
+async def test_what_a_player_says_of_itself_is_not_in_the_log_of_a_body_that_was_cut(
+    over: Over,
+) -> None:
+    async def script(_head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n" + b"x" * 300000)
+        await writer.drain()
+        writer.close()
+
+    said = quote('sid="who-watches",bl=2000', safe="")
+    with logs_of("edge.handlers.bodies") as logs:
+        async with raw_origin(script) as url, over(url) as client:
+            with pytest.raises((ClientConnectionError, ClientPayloadError)):
+                await client.ask(f"/cdn/1.ts?a=b&CMCD={said}")
+
+    assert [(line["event"], line["path"]) for line in logs] == [("body cut", "/cdn/1.ts?a=b")]
 
 
 @pytest.mark.parametrize(

@@ -169,11 +169,12 @@ return answer
 """
 )
 
-# KEYS: bucket. ARGV: subject, session, edge; 1 for the records of all edges.
+# KEYS: bucket. ARGV: subject, session, edge; 1 for the records of all edges. Else a reservation stays: edges take it
+# out when they admit, so that the catalog has renewed the one that is there since, for a player that may be paused.
 _END = """
 local mine = ARGV[1] .. ARGV[2]
 if ARGV[4] ~= '1' then
-  return redis.call('HDEL', KEYS[1], mine .. ARGV[3], mine .. '--')
+  return redis.call('HDEL', KEYS[1], mine .. ARGV[3])
 end
 local ended, cursor = 0, '0'
 repeat

@@ -26,6 +26,7 @@ from config.runtime.sessions.records import Live, Record
 from config.runtime.sessions.scripts import (
     ADMIT,
     DIFFERS,
+    DONE,
     END,
     FULL,
     LOST,
@@ -102,6 +103,7 @@ class SessionStore:
         self._tag = keys.RESERVED
         self._agreed_at = 0.0
         self._agreeing = asyncio.Lock()
+        self._epochs: dict[int, int] = {}  # by shard
         self._lease = _milliseconds(settings.idle)
         self._life = _milliseconds(max(_SHORTEST_LIFE, 2 * settings.idle, 2 * settings.paused))
         self._warm = _milliseconds(2 * settings.flush)
@@ -300,6 +302,12 @@ class SessionStore:
                 if layout.shape == was.shape:
                     raise SettingsDiffer
             else:
+                if answer[0] == DONE and self._epochs.get(shard, answer[1]) != answer[1]:
+                    # Once for each loss, since from here on all shards are looked at anew.
+                    self._epochs.clear()
+                    self._titles.tell_again()
+                if answer[0] == DONE:
+                    self._epochs[shard] = answer[1]
                 return answer
         raise RedisConnectionError("Redis loses its keys again and again")
 

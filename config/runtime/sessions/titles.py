@@ -46,6 +46,10 @@ class Titles:
         while len(self._told) > _MOST_REMEMBERED:
             self._told.popitem(last=False)
 
+    def tell_again(self) -> None:
+        """Redis lost them."""
+        self._told.clear()
+
     async def named(self, sessions: Iterable[Live]) -> list[Live]:
         """The sessions with the names of what they play, as far as these are known."""
         listed = list(sessions)

@@ -9,6 +9,7 @@ from edge.cache.ranges import Span
 from edge.errors import BadDirective, BadPath
 from edge.manifests.uris import Parts, resolve, split
 from edge.query import parse_query
+from edge.sessions.cmcd.cut import is_clean
 from edge.target import parse_target
 
 _EDGE = "http://edge.invalid"
@@ -96,6 +97,8 @@ def beside(name: str, reference: str) -> str | None:
 
 
 def _named(parts: Parts) -> str | None:
+    if parts.query is not None and not is_clean(parts.query):
+        return None
     query = "" if parts.query is None else f"?{parts.query}"
     try:
         target = parse_target(parts.path + query)

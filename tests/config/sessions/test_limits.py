@@ -145,6 +145,22 @@ async def test_a_paused_player_keeps_its_place_for_longer(open_store: OpenStore)
         await admitted(store, start(4))
 
 
+async def test_a_place_that_the_catalog_keeps_for_a_paused_player_stays_when_its_edge_lets_go(
+    open_store: OpenStore,
+) -> None:
+    catalog, edge = open_store(None), open_store("edge-1")
+    await admitted(catalog, start(1, limit=1))
+    await admitted(edge, start(1, limit=1))
+    await catalog.admit(start(1, limit=1), record(start(1), paused=True))
+
+    await edge.end(start(1))  # silent
+
+    with pytest.raises(LimitReached):
+        await admitted(edge, start(2, limit=1))
+    await catalog.end(start(1), everywhere=True)
+    await admitted(edge, start(2, limit=1))
+
+
 async def test_a_client_that_never_says_stop_loses_its_place_with_its_lease(
     open_store: OpenStore,
 ) -> None:

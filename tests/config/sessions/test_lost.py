@@ -21,7 +21,7 @@ from config.runtime.sessions.store import SessionStore
 from config.settings.sessions import SessionSettings
 from config.settings.shared import RedisSettings
 from tests.config.sessions.conftest import OpenStore
-from tests.config.sessions.starts import record, start
+from tests.config.sessions.starts import CONTENT, record, start
 from tests.config.sessions.valkeys import Valkey, running
 
 
@@ -221,6 +221,25 @@ async def test_a_refusal_stands_though_the_names_of_titles_are_not_to_be_had(
         await other.admit(start(2, limit=1), record(start(2)))
 
     assert [one.content for one in refusal.value.playing] == [""]
+
+
+async def test_a_redis_that_came_back_empty_is_told_the_names_of_titles_again(
+    client: Redis,
+) -> None:
+    edge, other = (
+        SessionStore(client, SessionSettings(), edge=name) for name in ("edge-1", "edge-2")
+    )
+    shard, one = edge.shard_of("viewer-1"), start(1, limit=1)
+    await edge.admit(one, record(one))
+    await client.flushall()
+    for _ in range(2):  # the first shows the loss
+        await edge.renew(shard, [(one, record(one))])
+    await let_it_be_warm(client)
+
+    with pytest.raises(LimitReached) as refusal:
+        await other.admit(start(2, limit=1), record(start(2)))
+
+    assert [playing.content for playing in refusal.value.playing] == [CONTENT]
 
 
 async def test_a_redis_without_memory_is_a_failure_too(client: Redis) -> None:

@@ -111,6 +111,23 @@ async def test_an_operator_lists_shows_and_kicks(
         assert (code, "admin token" in errors) == (1, True)
 
 
+async def test_numbers_that_operators_write_are_bounded_however_they_are_written(
+    settings: Settings, env: dict[str, str]
+) -> None:
+    asked = {
+        "sessions?limit=1001": 400,
+        "sessions?limit=00001000000": 400,
+        f"sessions?limit={'0' * 4400}1": 400,
+        "sessions?limit=0007": 200,
+        "sessions/viewers?content=/vod/title/&days=8": 400,
+        "sessions/viewers?content=/vod/title/&days=0010": 400,
+        "sessions/viewers?content=/vod/title/&days=07": 200,
+    }
+    async with running(settings, env) as edge, ClientSession() as client:
+        statuses = {path: await status_of(f"{edge.admin}/{path}", client) for path in asked}
+    assert statuses == asked
+
+
 async def test_twenty_starts_with_a_limit_of_three_over_two_edges(
     settings: Settings, mint: Mint, env: dict[str, str]
 ) -> None:

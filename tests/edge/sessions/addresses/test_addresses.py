@@ -10,6 +10,7 @@ from multidict import CIMultiDictProxy
 from prometheus_client import REGISTRY
 from yarl import URL
 
+from config.contracts.sessions import SessionStart
 from config.runtime.keys import KeySet
 from config.settings.load import Settings
 from edge.app import build_app
@@ -128,6 +129,24 @@ async def test_a_stopped_session_is_over_and_may_begin_again(
     status, _, _ = await post(f"/t/{token}/{HERE}/master.m3u8", method="GET")
     assert status == 200
     assert control.counts().sessions == 1
+
+
+async def test_a_stop_at_an_edge_process_that_gave_nothing_of_the_session_ends_it(
+    post: Post, token: str, control: SessionControl, now: Now
+) -> None:
+    at = int(now.seconds)
+    start = SessionStart(
+        id="session-1",
+        grant="session-1",
+        subject="user:1",
+        content=f"/{HERE}/",
+        started_at=at,
+        ends_at=at + 3600,
+    )
+    await control.open(start, joins=False)  # as another process does
+    status, _, body = await post(f"/t/{token}/{HERE}/_kawa_session?stop")
+    assert (status, body) == (204, b"")
+    assert control.counts().sessions == 0
 
 
 async def test_one_who_reports_too_often_is_told_to_wait(post: Post, token: str, now: Now) -> None:

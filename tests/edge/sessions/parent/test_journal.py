@@ -265,7 +265,7 @@ async def test_a_full_disk_costs_nothing_while_the_process_lives_and_is_made_up_
     first = await edges.add()
     worker = await play(first, edges, size=100)
     for number in range(5000):
-        first.ledger.rejected(start(f"r{number}"), ())
+        first.ledger.rejected(start(f"r{number}"), 1)
     with _room_for(2**20):  # less than those take
         await first.tick()
         worker.give("one", 1)

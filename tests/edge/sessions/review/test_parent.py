@@ -71,6 +71,26 @@ async def test_a_silent_session_ends_in_time_though_the_clock_was_set_back(
     assert state.reason == "timeout"
 
 
+@pytest.mark.parametrize(("paused", "seconds"), [(False, 4), (True, 601)])
+async def test_a_session_that_nobody_heard_of_since_the_clock_was_set_back_ends_in_time(
+    edges: Edges, clock: Clock, paused: bool, seconds: int
+) -> None:
+    edge = await edges.add()
+    worker = edges.worker(edge)
+    await edge.control.open(start("one"), joins=False)
+    worker.give("one", 1, paused=paused)
+    await worker.tell()
+    await edge.tick()
+    clock.wait(-3600)
+    for _ in range(2):
+        await edge.tick()
+        clock.wait(seconds / 2)
+    await edge.tick()
+    state = edge.control.shown("one")
+    assert state is not None
+    assert (state.state, state.reason) == ("ended", "timeout")
+
+
 async def test_the_journal_names_everybody_though_a_turn_of_it_was_cancelled(
     edges: Edges, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

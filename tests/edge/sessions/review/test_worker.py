@@ -71,7 +71,7 @@ async def test_what_leaves_after_the_end_does_not_bring_a_session_back(
     worker: Worker, book: Book
 ) -> None:
     viewing = await worker.enter(held())
-    await worker.sessions.stop(viewing)
+    await worker.sessions.stop(held(), "/vod/a/x")
     worker.clock.now += 5
     viewing.sent(1000)
     await worker.sessions.tell()

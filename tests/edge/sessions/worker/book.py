@@ -26,6 +26,7 @@ class Book:
     refuse_with: Exception | None = None
     ended: dict[str, StopReason] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
     caps: dict[str, int | None] = field(default_factory=dict)
 
     async def open(self, start: SessionStart, *, joins: bool) -> None:
@@ -57,8 +58,13 @@ class Book:
         if self.deaf:
             raise NoRegistry
         self.told += [(worker, report) for report in reports]
-        answer = Answer(unknown=self.unknown, ended=dict(self.ended), caps=dict(self.caps))
-        self.ended, self.unknown, self.caps = {}, (), {}
+        answer = Answer(
+            unknown=self.unknown,
+            forgotten=self.forgotten,
+            ended=dict(self.ended),
+            caps=dict(self.caps),
+        )
+        self.ended, self.unknown, self.forgotten, self.caps = {}, (), (), {}
         return answer
 
     async def stop(self, session: str) -> None:

@@ -60,6 +60,7 @@ async def line(book: Book, tmp_path: Path) -> AsyncIterator[RegistryLine]:
 
 async def test_everything_arrives_as_it_was_said(line: RegistryLine, book: Book) -> None:
     book.ended, book.unknown, book.caps = {"a": "kicked"}, ("b",), {"c": 720, "d": None}
+    book.forgotten = ("e",)
 
     await line.open(start(), joins=True)
     answer = await line.tell("w0a-1", [report("one"), report("two")])
@@ -69,9 +70,10 @@ async def test_everything_arrives_as_it_was_said(line: RegistryLine, book: Book)
     assert book.starts["one"] == start()
     assert book.told == [("w0a-1", report("one")), ("w0a-1", report("two"))]
     assert book.stopped == ["one"]
-    assert (answer.ended, answer.unknown, answer.caps) == (
+    assert (answer.ended, answer.unknown, answer.forgotten, answer.caps) == (
         {"a": "kicked"},
         ("b",),
+        ("e",),
         {"c": 720, "d": None},
     )
 

@@ -159,7 +159,7 @@ async def test_a_player_that_stops_is_told_of_at_once(make: Make, book: Book) ->
     worker, token = make(), held()
     viewing = await worker.enter(token)
     viewing.sent(5)
-    await worker.sessions.stop(viewing)
+    await worker.sessions.stop(token, "/vod/a/x")
     assert book.stopped == ["session-1"]
     assert book.counted("session-1").bytes == 5
     again = await worker.enter(token)
@@ -173,8 +173,35 @@ async def test_a_player_that_stops_while_nobody_listens_is_idle_soon(
     worker = make()
     viewing = await worker.enter(held())
     book.deaf = True
-    await worker.sessions.stop(viewing)
+    await worker.sessions.stop(held(), "/vod/a/x")
     assert viewing.ended == "stop"
+
+
+async def test_a_stop_that_reaches_another_worker_than_the_one_that_played_ends_the_stream(
+    make: Make, book: Book
+) -> None:
+    first, second = make(), make()
+    await first.enter(held())
+    await second.sessions.stop(held(), "/vod/a/x")
+    assert book.stopped == ["session-1"]
+
+
+async def test_what_the_registry_wants_forgotten_is_dropped_and_begins_at_nothing(
+    make: Make, book: Book
+) -> None:
+    worker, token = make(), held()
+    first = await worker.enter(token)
+    first.sent(1000)
+    book.forgotten = ("session-1", "never-heard-of")
+    await worker.sessions.tell()
+    assert len(worker.sessions) == 0
+    worker.clock.now += 60
+    again = await worker.enter(token)
+    again.sent(10)
+    await worker.sessions.tell()
+    assert again.start.started_at == NOW + 60
+    assert book.last("session-1").counted.bytes == 10
+    assert len(book.asked) == 2
 
 
 async def test_renditions_are_counted_by_name_and_no_viewer_makes_them_up_without_end(

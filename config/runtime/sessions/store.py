@@ -302,14 +302,16 @@ class SessionStore:
                 if layout.shape == was.shape:
                     raise SettingsDiffer
             else:
-                if answer[0] == DONE and self._epochs.get(shard, answer[1]) != answer[1]:
-                    # Once for each loss, since from here on all shards are looked at anew.
-                    self._epochs.clear()
-                    self._titles.tell_again()
                 if answer[0] == DONE:
-                    self._epochs[shard] = answer[1]
+                    self._know_epoch(shard, answer[1])
                 return answer
         raise RedisConnectionError("Redis loses its keys again and again")
+
+    def _know_epoch(self, shard: int, epoch: int) -> None:
+        if self._epochs.get(shard, epoch) != epoch:
+            self._epochs.clear()  # once for each loss: all shards are looked at anew
+            self._titles.tell_again()
+        self._epochs[shard] = epoch
 
     async def _agreed(self, *, anew: Layout | None = None) -> Layout:
         """The layout that all use; ``anew``: Redis may have lost the secret of that one."""

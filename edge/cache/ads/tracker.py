@@ -43,11 +43,14 @@ _MOST_NUMBER = 2**62
 _LARGE_MPD_BYTES = 32 * 1024
 # Of the versions that viewers were told of last: of each kind of document.
 _MOST_BYTES = 64 * 2**20
+# An MPD from longer ago names segments that its origin may have no more: an ad is better.
+_MPD_HELD_MS = 10 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class _LastMpd:
     body: bytes
+    told_ms: int
 
     @property
     def size_bytes(self) -> int:
@@ -130,12 +133,12 @@ class Tracker:
         key = (version.rendition, treatment)
         if treated.is_all_ads:
             last = self._last_mpds.get(key)
-            if last is None:
+            if last is None or self._clock() - last.told_ms > _MPD_HELD_MS:
                 return treated
             metrics.ADS_STATE.labels("held").inc()
             return replace(treated, body=last.body, edits=(), is_held=True)
         # Also one without a break: it is the last that players have.
-        self._last_mpds.put(key, _LastMpd(treated.body))
+        self._last_mpds.put(key, _LastMpd(treated.body, self._clock()))
         return treated
 
     # --- HLS

@@ -6,10 +6,18 @@ from collections.abc import Callable
 import pytest
 from lxml import etree
 
+from edge.cache.ads.groups import Groups
+from edge.cache.ads.store import MemoryStore
+from edge.cache.ads.tracker import Tracker
+from edge.cache.ads.treated import Behind, Rendition, Version
+from edge.manifests.ads import rule_files
+from edge.manifests.ads.policy import AdPolicy, Treatment
+from edge.manifests.ads.treated import Treated
 from tests.edge.ads.edges import MakeEdge, playlist
 from tests.edge.ads.stream import Stream, live_origin
 
 Mint = Callable[..., str]
+RULES = ("scte35",)
 URL = "/cdn/live/manifest.mpd"
 NAMESPACE = "{urn:mpeg:dash:schema:mpd:2011}"
 
@@ -122,6 +130,28 @@ async def test_what_is_held_while_all_is_ads_is_what_players_were_told_last(
             origin.files["/live/manifest.mpd"] = published(second, periods)
             told.append(periods_of(await playlist(edge, URL)))
     assert told == [[("c0", "PT0S")], [("c1", "PT90S")], [("c1", "PT90S")]]
+
+
+@pytest.mark.parametrize(("minutes", "is_held"), [(9, True), (11, False)])
+async def test_an_mpd_from_long_ago_is_not_held(minutes: int, is_held: bool) -> None:
+    now, store = 1_790_000_000_000, MemoryStore()
+    edge = Tracker(
+        store, Groups(store), rules_of=lambda _: rule_files.load().chosen(RULES), clock=lambda: now
+    )
+
+    async def told(body: bytes) -> Treated:
+        version = Version(rendition=Rendition("cdn", "manifest.mpd"), body=body)
+        return await edge.treat(version, Treatment(policy=AdPolicy.STRIP, rules=RULES), ask=nobody)
+
+    content, ads = dynamic(50), dynamic(60, all_ads=True)
+    await told(content)
+    now += minutes * 60_000
+    found = await told(ads)
+    assert (found.body, found.is_held) == ((content if is_held else ads), is_held)
+
+
+async def nobody(_rendition: Rendition, _behind: Behind | None) -> Version | None:
+    return None
 
 
 @pytest.mark.parametrize("first", ["off", "strip"])

@@ -25,7 +25,8 @@ class CmcdSettings(Section):
         default=2.0,
         gt=0,
         le=100,
-        description="Reports a second that the collector takes of one session; beyond, it answers 429.",
+        description="Reports a second that the collector takes of one session, half a minute's worth at once;"
+        " beyond, it answers 429.",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge.cache.bounded import Bounded
 
 _MOST_SESSIONS = 65_536
-_AT_ONCE = 5.0  # seconds' worth of reports that may come together
+_AT_ONCE = 30.0  # seconds' worth of reports that may come together: a viewer who seeks about makes several a second
 
 
 class Pace:

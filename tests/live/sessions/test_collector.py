@@ -59,13 +59,13 @@ async def test_nothing_is_taken_from_a_player_once_nobody_listens_and_hls_js_end
 async def test_what_was_too_much_at_once_comes_again(
     films: Path, tmp_path: Path, page: Page, engine: str
 ) -> None:
-    async with stage(films, tmp_path, cmcd={"collect_rate": 0.5}) as scene:  # two at once
+    async with stage(films, tmp_path, cmcd={"collect_rate": 0.08}) as scene:  # two at once
         watcher = await watching(scene, page, engine)
         await watcher.until(f"{posts(watcher.base)}.some((one) => one.status === 429)")
         refused = await scene.told(engine, lambda one: one.quality.reports > 0)
 
         def has_all(one: SessionState) -> bool:
-            scene.ahead += 2  # there is more room each time
+            scene.ahead += 13  # there is more room each time
             return one.quality.reports >= 4 and one.quality.lost == 0
 
         seen = await scene.told(engine, has_all)

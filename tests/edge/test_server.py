@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 
 from config.settings.load import Settings
 from tests.edge.client import SEGMENT
-from tests.edge.processes.harness import Mint, running
+from tests.edge.processes.harness import Mint, running, until
 
 
 @pytest.fixture(autouse=True)
@@ -30,11 +30,17 @@ async def test_several_workers_share_the_port_and_count_together(
         for _ in range(20):
             async with ClientSession() as viewer, viewer.get(url) as answer:
                 assert await answer.read() == SEGMENT
-        async with session.get(f"{edge.admin}/metrics") as answer:
-            text = await answer.text()
-    line = 'edge_http_requests_total{method="GET",route="segment",status_class="2xx"} 20.0'
-    assert line in text
-    assert 'edge_bytes_sent_total{route="segment"} 2.048e+07' in text  # 20 times 1 024 000
+        counted = (
+            'edge_http_requests_total{method="GET",route="segment",status_class="2xx"} 20.0',
+            'edge_bytes_sent_total{route="segment"} 2.048e+07',  # 20 times 1 024 000
+        )
+
+        async def has_all() -> bool:  # a request is counted once its last byte has left
+            async with session.get(f"{edge.admin}/metrics") as answer:
+                text = await answer.text()
+            return all(line in text for line in counted)
+
+        await until(has_all)
 
 
 async def test_a_killed_worker_is_replaced_and_no_waiting_connection_is_lost(

@@ -73,8 +73,8 @@ class Shelf:
         entry = None if self._disk is None else self._disk.find(key)
         if self._disk is None or entry is None:
             return None
-        heads = self._heads.get(key)
-        stored = heads[1] if heads is not None and heads[0] == entry.stamp else None
+        head = self._heads.get(key)
+        stored = head[1] if head is not None and head[0] == entry.stamp else None
         body: bytes | None = None
         if (entry.freq > 0 or self._memory.wants(key)) and self._memory.fits(entry.body_bytes):
             loaded = await self._disk.load(entry)

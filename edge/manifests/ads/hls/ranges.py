@@ -60,9 +60,11 @@ class Range:
             end = date if end is None else end
         elif self.start is None:
             self.start = date
-        # What ends where it begins is a place for an ad; the date of an SCTE35-IN may be the range's own.
-        if end is not None and self.end is None and self.start is not None:
-            self.end = end if end > self.start else self.start if declared is not None else None
+        if self.end is None and self.start is not None and end is not None:
+            if end > self.start:
+                self.end = end
+            elif declared is not None:  # else it is the range's own date beside an SCTE35-IN
+                self.end = self.start  # what ends where it begins is a place for an ad
         for name, value in attributes.items():
             self.attributes.setdefault(name, value)
 
